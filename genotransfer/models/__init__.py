@@ -1,0 +1,1 @@
+"""The models: classical classifiers and neural networks."""
