@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ def replace_together(*targets: str | Path) -> Iterator[list[Path]]:
     try:
         yield temporary
         for source, path in zip(temporary, paths, strict=True):
-            os.replace(source, path)
+            source.replace(path)
     finally:
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,168 @@
+"""Kinds of artifact: what each says of itself, written and read in one place.
+
+KFP's own types say little ("a Dataset"). Each artifact of a study therefore carries metadata that
+one pydantic model for its kind writes and checks: handing a task the wrong kind, population or
+phenotype is an error that names the artifact.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from genotransfer.errors import StudyError
+
+
+class ArtifactFacts(BaseModel):
+    """Base of the metadata of every kind."""
+
+    model_config = ConfigDict(extra="ignore")
+    kind: str
+
+
+class StudyFacts(ArtifactFacts):
+    """A study as JSON."""
+
+    kind: Literal["study"] = "study"
+    name: str
+    seed: int
+
+
+class GenotypesFacts(ArtifactFacts):
+    """A folder with a PLINK fileset ``genotypes``."""
+
+    kind: Literal["genotypes"] = "genotypes"
+    role: Literal["source", "target", "final"]
+    population: str
+    n_samples: int
+    n_variants: int
+    build: str
+    counted_allele: Literal["A1"] = "A1"
+    sha256: str
+
+
+class AlignmentFacts(ArtifactFacts):
+    """A folder with the counts of how the populations were brought to common variants."""
+
+    kind: Literal["alignment"] = "alignment"
+    n_common: int
+
+
+class PhenotypesFacts(ArtifactFacts):
+    """A folder with ``source.tsv`` and ``target.tsv``, or ``final.tsv``: FID IID phenotype split."""
+
+    kind: Literal["phenotypes"] = "phenotypes"
+    role: Literal["learning", "final"]
+    phenotype: str
+    n_samples: int
+    n_cases: int
+
+
+class TruthFacts(ArtifactFacts):
+    """A folder with the risk SNPs and effects a phenotype was simulated from."""
+
+    kind: Literal["truth"] = "truth"
+    phenotype: str
+    heritability: float | None
+    n_risk_snps: int
+
+
+class VariantsFacts(ArtifactFacts):
+    """A folder with the variants quality control kept, and the counts of its steps."""
+
+    kind: Literal["variants"] = "variants"
+    phenotype: str
+    n_variants: int
+
+
+class AssociationFacts(ArtifactFacts):
+    """A folder with ``source.parquet`` and ``target.parquet``, PLINK's columns."""
+
+    kind: Literal["association"] = "association"
+    phenotype: str
+    test: str
+
+
+class PanelsFacts(ArtifactFacts):
+    """A folder with ``panels.parquet`` (panel, population, id, counted, other) and ``sizes.parquet``."""
+
+    kind: Literal["panels"] = "panels"
+    phenotype: str
+    n_source: int
+    n_target: int
+    n_empty: int
+
+
+class CohortsFacts(ArtifactFacts):
+    """A folder with one subfolder for each phenotype: source.tsv, target.tsv, panels.parquet."""
+
+    kind: Literal["cohorts"] = "cohorts"
+    phenotypes: str
+
+
+class LeaderboardFacts(ArtifactFacts):
+    """A Parquet table of candidates."""
+
+    kind: Literal["leaderboard"] = "leaderboard"
+    part: str
+    n_candidates: int
+
+
+class ModelsFacts(ArtifactFacts):
+    """A folder of saved models."""
+
+    kind: Literal["models"] = "models"
+    part: str
+    n_models: int
+
+
+class SelectionFacts(ArtifactFacts):
+    """A folder with ``chosen.parquet``, ``tied.parquet`` and the whole ``leaderboard.parquet``."""
+
+    kind: Literal["selection"] = "selection"
+    n_candidates: int
+
+
+class ResultsFacts(ArtifactFacts):
+    """A folder with the results on FD."""
+
+    kind: Literal["results"] = "results"
+    n_rows: int
+
+
+Facts = TypeVar("Facts", bound=ArtifactFacts)
+
+
+def describe(artifact: Any, facts: ArtifactFacts) -> None:
+    """Write the facts into the artifact's metadata."""
+    artifact.metadata.update(facts.model_dump(exclude_none=True))
+
+
+def expect(artifact: Any, kind: type[Facts], **values: object) -> Facts:
+    """Return the artifact's facts, having checked that they are of this kind and have these values.
+
+    Raises
+    ------
+    StudyError
+        The artifact is of another kind, or of another role, population or phenotype.
+    """
+    name = getattr(artifact, "name", "") or artifact.uri
+    try:
+        facts = kind.model_validate(
+            {field: None for field, info in kind.model_fields.items() if info.is_required()}
+            | artifact.metadata
+        )
+    except ValidationError as error:
+        raise StudyError(
+            f"The artifact {name!r} is no {kind.model_fields['kind'].default!r}: its metadata is "
+            f"{dict(artifact.metadata)}. Connect the output of the task that makes one. ({error.error_count()} "
+            "fields wrong)"
+        ) from error
+    for field, value in values.items():
+        if getattr(facts, field) != value:
+            raise StudyError(
+                f"The artifact {name!r} has {field} {getattr(facts, field)!r} where {value!r} is due. "
+                "Connect the task's inputs in the order of their names."
+            )
+    return facts

@@ -1,0 +1,39 @@
+"""Quality control of both populations, with a count for each step."""
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.DATA, install_kfp_package=False)
+def control_quality(
+    planned: dsl.Input[dsl.Dataset],
+    phenotypes: dsl.Input[dsl.Dataset],
+    source_genotypes: dsl.Input[dsl.Dataset],
+    target_genotypes: dsl.Input[dsl.Dataset],
+    variants: dsl.Output[dsl.Dataset],
+) -> None:
+    """Keep the variants and samples that pass quality control in both populations.
+
+    Args:
+        planned: The study.
+        phenotypes: Labels and splits; the controls are tested for Hardy-Weinberg equilibrium.
+        source_genotypes: The large population.
+        target_genotypes: The small population's TD, VD and ED.
+        variants: The variants kept, and what each step removed.
+    """
+    from components.artifacts import GenotypesFacts, PhenotypesFacts, VariantsFacts, describe, expect
+    from genotransfer.events import report_task
+    from genotransfer.stages import association, plan
+
+    facts = expect(phenotypes, PhenotypesFacts, role="learning")
+    with report_task("control_quality", facts.phenotype):
+        expect(source_genotypes, GenotypesFacts, role="source")
+        expect(target_genotypes, GenotypesFacts, role="target")
+        kept = association.control_quality(
+            plan.read_study(planned.path),
+            phenotypes.path,
+            {"source": source_genotypes.path, "target": target_genotypes.path},
+            variants.path,
+        )
+        describe(variants, VariantsFacts(phenotype=facts.phenotype, n_variants=kept))

@@ -1,0 +1,65 @@
+"""The one reading of FD: evaluate the chosen models."""
+
+from typing import List
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.TRAIN, install_kfp_package=False)
+def evaluate_final(
+    planned: dsl.Input[dsl.Dataset],
+    selection: dsl.Input[dsl.Dataset],
+    baseline_models: dsl.Input[List[dsl.Model]],
+    transferred_models: dsl.Input[List[dsl.Model]],
+    phenotypes: dsl.Input[List[dsl.Dataset]],
+    truths: dsl.Input[List[dsl.Dataset]],
+    final_genotypes: dsl.Input[dsl.Dataset],
+    final_phenotypes: dsl.Input[List[dsl.Dataset]],
+    results: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+) -> None:
+    """Evaluate the chosen models on FD.
+
+    Args:
+        planned: The study.
+        selection: The chosen models.
+        baseline_models: Classical models of each phenotype.
+        transferred_models: Networks of each family.
+        phenotypes: Labels of TD, VD and ED, for the majority class an empty oracle falls back on.
+        truths: Risk SNPs and effects of each phenotype.
+        final_genotypes: Genotypes of FD.
+        final_phenotypes: Labels of FD for each phenotype.
+        results: One row for each phenotype and method, and the predictions.
+        metrics: Mean accuracy on FD of each method.
+    """
+    from components.artifacts import (
+        GenotypesFacts,
+        ModelsFacts,
+        PhenotypesFacts,
+        ResultsFacts,
+        TruthFacts,
+        describe,
+        expect,
+    )
+    from genotransfer.events import report_task
+    from genotransfer.stages import plan
+    from genotransfer.stages import results as stage
+
+    with report_task("evaluate_final"):
+        expect(final_genotypes, GenotypesFacts, role="final")
+        made = stage.evaluate_final(
+            plan.read_study(planned.path),
+            selection.path,
+            {expect(one, ModelsFacts).part: one.path for one in [*baseline_models, *transferred_models]},
+            {expect(one, PhenotypesFacts, role="learning").phenotype: one.path for one in phenotypes},
+            {expect(one, TruthFacts).phenotype: one.path for one in truths},
+            final_genotypes.path,
+            {expect(one, PhenotypesFacts, role="final").phenotype: one.path for one in final_phenotypes},
+            results.path,
+        )
+        describe(results, ResultsFacts(n_rows=made.n_rows))
+        for name, value in made.metrics.items():
+            metrics.log_metric(name, value)
+        made.write_metrics(metrics.path)

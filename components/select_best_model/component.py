@@ -1,0 +1,36 @@
+"""Choose the best model of each phenotype and method on ED."""
+
+from typing import List
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.DATA, install_kfp_package=False)
+def select_best_model(
+    planned: dsl.Input[dsl.Dataset],
+    baselines: dsl.Input[List[dsl.Dataset]],
+    transferred: dsl.Input[List[dsl.Dataset]],
+    selection: dsl.Output[dsl.Dataset],
+) -> None:
+    """Choose the best model of each phenotype and method on ED, and list its ties.
+
+    Args:
+        planned: The study.
+        baselines: Candidates of each phenotype, classical models.
+        transferred: Candidates of each family of networks.
+        selection: The chosen, the tied and all candidates.
+    """
+    from components.artifacts import LeaderboardFacts, SelectionFacts, describe, expect
+    from genotransfer.events import report_task
+    from genotransfer.stages import plan, results
+
+    with report_task("select_best_model"):
+        parts = [*baselines, *transferred]
+        for part in parts:
+            expect(part, LeaderboardFacts)
+        count = results.select_best(
+            plan.read_study(planned.path), [part.path for part in parts], selection.path
+        )
+        describe(selection, SelectionFacts(n_candidates=count))

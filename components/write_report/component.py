@@ -1,0 +1,69 @@
+"""The report: results.csv, the paper's tables and one HTML page."""
+
+from typing import List
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.DATA, install_kfp_package=False)
+def write_report(
+    planned: dsl.Input[dsl.Dataset],
+    results: dsl.Input[dsl.Dataset],
+    selection: dsl.Input[dsl.Dataset],
+    alignment: dsl.Input[dsl.Dataset],
+    panels: dsl.Input[List[dsl.Dataset]],
+    variants: dsl.Input[List[dsl.Dataset]],
+    truths: dsl.Input[List[dsl.Dataset]],
+    figures: dsl.Input[List[dsl.Artifact]],
+    source_models: dsl.Input[List[dsl.Model]],
+    transferred_models: dsl.Input[List[dsl.Model]],
+    report: dsl.Output[dsl.Artifact],
+    page: dsl.Output[dsl.HTML],
+) -> None:
+    """Write results.csv, the tables and the HTML report.
+
+    Args:
+        planned: The study.
+        results: The results on FD.
+        selection: The chosen, the tied and all candidates.
+        alignment: Counts of the common variants.
+        panels: Panels of each phenotype, for the tables of their sizes.
+        variants: Quality control of each phenotype.
+        truths: Heritability of each phenotype.
+        figures: Figures of each phenotype.
+        source_models: Learning curves on the source.
+        transferred_models: Learning curves of fine-tuning.
+        report: The folder with everything.
+        page: The report's page.
+    """
+    from components.artifacts import (
+        PanelsFacts,
+        ResultsFacts,
+        SelectionFacts,
+        TruthFacts,
+        VariantsFacts,
+        expect,
+    )
+    from genotransfer.events import report_task
+    from genotransfer.stages import plan
+    from genotransfer.stages import report as stage
+
+    with report_task("write_report"):
+        expect(results, ResultsFacts)
+        expect(selection, SelectionFacts)
+        stage.write_report(
+            plan.read_study(planned.path),
+            results.path,
+            selection.path,
+            alignment.path,
+            {expect(one, PanelsFacts).phenotype: one.path for one in panels},
+            {expect(one, VariantsFacts).phenotype: one.path for one in variants},
+            {expect(one, TruthFacts).phenotype: expect(one, TruthFacts).heritability for one in truths},
+            {one.metadata["phenotype"]: one.path for one in figures},
+            [one.path for one in [*source_models, *transferred_models]],
+            report.path,
+            page.path,
+        )
+        report.metadata.update(kind="report")

@@ -1,0 +1,120 @@
+"""The command line: `genotransfer run`, `compile`, `convert` and `associate`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from genotransfer import __version__
+from genotransfer.config import Study, load_study
+from genotransfer.errors import GenotransferError, InputError
+
+STUDIES = Path(__file__).parent / "studies"
+app = typer.Typer(
+    help="Carry genotype-phenotype knowledge from a large population to a small one.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="Replace a setting: key.key=value. May be given often.")
+]
+StudyFile = Annotated[str, typer.Argument(help="A study file, or the name of one that is shipped.")]
+
+
+def main() -> None:
+    """Run the command line; errors a user can mend end with status 2 and no traceback."""
+    try:
+        app()
+    except GenotransferError as error:
+        users = getattr(error, "users", True)
+        Console(stderr=True).print(
+            "[bold red]Error[/]", str(error), highlight=False, soft_wrap=True, markup=True
+        )
+        sys.exit(2 if users else 1)
+
+
+@app.callback(invoke_without_command=True)
+def show_version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Print the version when asked to."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    overrides: Overrides = None,
+    runs: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+) -> None:
+    """Run a study on this machine: report, results and every artifact go to runs/<id>/."""
+    from pipelines.local import run_study
+
+    chosen = find_study(study, overrides)
+    console = Console()
+    folder = run_study(chosen, runs, console)
+    console.print(_tabulate(chosen, folder / "results.csv"))
+    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+@app.command("compile")
+def compile_study(
+    study: StudyFile,
+    overrides: Overrides = None,
+    out: Annotated[Path, typer.Option(help="Where the pipeline is written.")] = Path("transfer_study.yaml"),
+) -> None:
+    """Compile a study's pipeline to YAML for a Kubeflow cluster."""
+    from pipelines.compilation import compile_pipeline
+
+    compile_pipeline(find_study(study, overrides), out)
+    typer.echo(out)
+
+
+@app.command()
+def studies() -> None:
+    """List the studies that are shipped."""
+    for path in sorted(STUDIES.glob("*.yaml")):
+        typer.echo(path.stem)
+
+
+def find_study(name: str, overrides: list[str] | None) -> Study:
+    """Load a study by path, or by the name of a shipped one."""
+    path = Path(name)
+    shipped = STUDIES / f"{name}.yaml"
+    if not path.is_file() and shipped.is_file():
+        path = shipped
+    if not path.is_file():
+        known = ", ".join(sorted(one.stem for one in STUDIES.glob("*.yaml")))
+        raise InputError("there is no such study", file=name, remedy=f"Give a file or one of: {known}")
+    return load_study(path, overrides)
+
+
+def _tabulate(study: Study, results: Path) -> Table:
+    import pandas as pd
+
+    rows = pd.read_csv(results, keep_default_na=True)
+    table = Table(title=f"{study.name}: {study.source} to {study.target}, chosen on ED, read once on FD")
+    for column in ("phenotype", "method", "panel", "model", "ED", "FD (95 %)", "AUC", "oracle", "ceiling"):
+        table.add_column(
+            column, justify="left" if column in {"phenotype", "method", "panel", "model"} else "right"
+        )
+    for row in rows.to_dict("records"):
+        interval = f"{row['fd_accuracy']:.3f} ({row['fd_low']:.2f}–{row['fd_high']:.2f})"
+        table.add_row(
+            str(row["phenotype"]), str(row["method"]), str(row["panel"]), str(row["model"]),
+            f"{row['ed_accuracy']:.3f}", interval,
+            *("" if pd.isna(row[key]) else f"{row[key]:.3f}" for key in ("fd_auc", "oracle_accuracy", "ceiling")),
+        )  # fmt: skip
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""The embedded runner: a study through KFP's local runner, with no cluster.
+
+The same pipeline function and the same components as on Kubernetes; each task is a process of its
+own. What the tasks report of themselves is shown while they run, and the real error of a task that
+fails is shown instead of KFP's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import threading
+import warnings
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from genotransfer.config import Study
+from genotransfer.errors import GenotransferError
+from genotransfer.events import EVENTS_VARIABLE, read_events
+
+POLL_SECONDS = 0.2
+
+
+class TaskFailed(GenotransferError):
+    """A task of a run failed.
+
+    Attributes
+    ----------
+    users : whether the error is one the user can mend.
+    """
+
+    def __init__(self, message: str, *, users: bool) -> None:
+        super().__init__(message)
+        self.users = users
+
+
+@dataclass
+class _Run:
+    folder: Path
+    done: threading.Event = field(default_factory=threading.Event)
+    error: BaseException | None = None
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    began: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+    @property
+    def events(self) -> Path:
+        return self.folder / "events.jsonl"
+
+
+def run_study(study: Study, runs: Path, console: Console | None = None) -> Path:
+    """Run a study on this machine.
+
+    Parameters
+    ----------
+    study : the study.
+    runs : folder of all runs; this one gets a folder of its own, and ``latest`` points to it.
+    console : where progress is shown; standard error when None.
+
+    Returns
+    -------
+    The run's folder: report.html, results.csv, tables/, figures/, study.yaml, log.txt,
+    events.jsonl, and artifacts/ with what every task made.
+
+    Raises
+    ------
+    TaskFailed
+        A task failed; the message is its own error.
+    """
+    console = console or Console(stderr=True)
+    run = _Run(_make_run_folder(study, runs))
+    _write_study(study, run.folder / "study.yaml")
+    environment = _make_environment(study, runs, run)
+    worker = threading.Thread(target=_execute, args=(study, run, environment), daemon=True)
+    worker.start()
+    _show_progress(run, console)
+    worker.join()
+    if run.error is not None:
+        raise _explain_failure(run)
+    _collect_results(run)
+    _point_latest(runs, run.folder)
+    return run.folder
+
+
+def _make_run_folder(study: Study, runs: Path) -> Path:
+    runs.mkdir(parents=True, exist_ok=True)
+    stem = f"{study.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    for number in range(1, 1000):
+        folder = runs / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder.resolve()
+    raise GenotransferError(f"{runs} holds a thousand runs of this second. Wait and try again.")
+
+
+def _write_study(study: Study, path: Path) -> None:
+    import yaml
+
+    path.write_text(yaml.safe_dump(json.loads(study.to_json()), sort_keys=False))
+
+
+def _make_environment(study: Study, runs: Path, run: _Run) -> dict[str, str]:
+    environment = {
+        EVENTS_VARIABLE: str(run.events),
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "PYTHONUNBUFFERED": "1",
+    }
+    # Two tasks run side by side, and sums of floats must not depend on how many cores there are.
+    environment |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    if not study.tracking.uri and not os.environ.get("MLFLOW_TRACKING_URI"):
+        environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{runs.resolve() / 'mlflow.db'}"
+    return environment
+
+
+def _execute(study: Study, run: _Run, environment: dict[str, str]) -> None:
+    try:
+        with (
+            run.log.open("w", buffering=1) as log,
+            contextlib.redirect_stdout(log),
+            contextlib.redirect_stderr(log),
+            _set_environment(environment),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            from kfp import local
+
+            from pipelines.transfer_study import transfer_study
+
+            local.init(
+                runner=local.SubprocessRunner(use_venv=False),
+                pipeline_root=str(run.folder / "artifacts"),
+            )
+            transfer_study(study=study.to_json(), phenotypes=study.phenotype_names, families=study.families)
+    except BaseException as error:
+        run.error = error
+    finally:
+        run.done.set()
+
+
+@contextlib.contextmanager
+def _set_environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _show_progress(run: _Run, console: Console) -> None:
+    """Draw the tasks until the run is done; keep what failed."""
+    columns = (
+        SpinnerColumn(finished_text="[green]✓"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+    )
+    offset = 0
+    rows: dict[tuple[str, str], TaskID] = {}
+    with Progress(*columns, console=console, transient=console.is_terminal) as progress:
+        while True:
+            finished = run.done.wait(POLL_SECONDS)
+            events, offset = read_events(run.events, offset)
+            for event in events:
+                _show_event(event, rows, progress, run)
+            if finished and not events:
+                return
+
+
+def _show_event(
+    event: dict[str, Any], rows: dict[tuple[str, str], TaskID], progress: Progress, run: _Run
+) -> None:
+    key = (event["task"], event["item"])
+    name = event["task"].replace("_", " ") + (f" {event['item']}" if event["item"] else "")
+    if event["event"] == "began":
+        rows[key] = progress.add_task(name, total=None, note="")
+        run.began[key] = event["time"]
+    elif event["event"] == "progressed":
+        note = f"{event['done']}/{event['total']} {event['note']}"
+        progress.update(rows[key], completed=event["done"], total=event["total"], note=note)
+    else:
+        seconds = event["time"] - run.began.get(key, event["time"])
+        mark = "[green]✓[/]" if event["event"] == "ended" else "[red]✗[/]"
+        progress.remove_task(rows.pop(key))
+        progress.console.print(f"{mark} {name} [dim]{seconds:.1f} s[/]", highlight=False)
+        if event["event"] == "failed":
+            run.failures.append(event)
+
+
+def _explain_failure(run: _Run) -> TaskFailed:
+    if run.failures:
+        first = run.failures[0]
+        name = first["task"].replace("_", " ") + (f" of {first['item']}" if first["item"] else "")
+        return TaskFailed(f"{name}: {first['message']}\nThe whole log: {run.log}", users=first["users"])
+    with run.log.open(errors="replace") as log:
+        tail = "".join(deque(log, maxlen=15))
+    return TaskFailed(
+        f"The run stopped without a task saying why: {run.error}\nThe end of {run.log}:\n{tail}", users=False
+    )
+
+
+def _collect_results(run: _Run) -> None:
+    """Lift the report out of the last task's artifact to the top of the run's folder."""
+    [report] = (run.folder / "artifacts").glob("*/write-report/report")
+    for item in report.iterdir():
+        if item.is_dir():
+            shutil.copytree(item, run.folder / item.name)
+        else:
+            shutil.copy2(item, run.folder / item.name)
+
+
+def _point_latest(runs: Path, folder: Path) -> None:
+    latest, temporary = runs / "latest", runs / f".latest-{os.getpid()}"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(folder.name)
+    temporary.replace(latest)

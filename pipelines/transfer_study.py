@@ -1,0 +1,138 @@
+"""The transfer study: Modules 1 to 5 of Muneeb et al. 2022 as one flat pipeline.
+
+A loop over the phenotypes makes the data and the classical models; a loop over the families of
+networks trains and transfers, each task taking all phenotypes of its family, so that a network is
+compiled once in a study and a cluster can give each family a GPU. Collected artifacts of one loop
+cannot be used inside another, so `gather_cohorts` stands between them.
+"""
+
+from typing import List
+
+from kfp import dsl
+
+from components.control_quality.component import control_quality
+from components.draw_figures.component import draw_figures
+from components.evaluate_final.component import evaluate_final
+from components.gather_cohorts.component import gather_cohorts
+from components.plan_study.component import plan_study
+from components.prepare_genotypes.component import prepare_genotypes
+from components.prepare_phenotypes.component import prepare_phenotypes
+from components.select_best_model.component import select_best_model
+from components.select_panels.component import select_panels
+from components.test_association.component import test_association
+from components.track_study.component import track_study
+from components.train_baselines.component import train_baselines
+from components.train_source_models.component import train_source_models
+from components.transfer_models.component import transfer_models
+from components.write_report.component import write_report
+
+
+@dsl.pipeline(
+    name="transfer-study",
+    description="How well can a phenotype of a small population be predicted with knowledge from a large one?",
+)
+def transfer_study(
+    study: str = "name: paper",
+    phenotypes: List[str] = ["5_1", "5_2", "5_3", "5_4", "10_1", "10_2", "10_3", "10_4"],
+    families: List[str] = ["ann", "gru", "lstm", "bilstm"],
+) -> None:
+    """Run a transfer study.
+
+    Args:
+        study: The whole study, as YAML or JSON.
+        phenotypes: The study's phenotypes; checked against the study.
+        families: The families of the study's networks; checked against the study.
+    """
+    planned = plan_study(study=study, phenotypes=phenotypes, families=families).outputs["planned"]
+    genotypes = prepare_genotypes(planned=planned).outputs
+    source, target, final = (genotypes[f"{role}_genotypes"] for role in ("source", "target", "final"))
+
+    with dsl.ParallelFor(phenotypes, name="phenotypes") as phenotype:
+        labels = prepare_phenotypes(
+            planned=planned,
+            phenotype=phenotype,
+            source_genotypes=source,
+            target_genotypes=target,
+            final_genotypes=final,
+        ).outputs
+        kept = control_quality(
+            planned=planned,
+            phenotypes=labels["phenotypes"],
+            source_genotypes=source,
+            target_genotypes=target,
+        ).outputs["variants"]
+        association = test_association(
+            planned=planned,
+            phenotypes=labels["phenotypes"],
+            variants=kept,
+            source_genotypes=source,
+            target_genotypes=target,
+        ).outputs["association"]
+        drawn = draw_figures(
+            planned=planned,
+            association=association,
+            truth=labels["truth"],
+            source_genotypes=source,
+            target_genotypes=target,
+        ).outputs["figures"]
+        panels = select_panels(planned=planned, association=association, variants=kept).outputs["panels"]
+        baselines = train_baselines(
+            planned=planned,
+            phenotypes=labels["phenotypes"],
+            panels=panels,
+            source_genotypes=source,
+            target_genotypes=target,
+        ).outputs
+
+    cohorts = gather_cohorts(
+        phenotypes=dsl.Collected(labels["phenotypes"]), panels=dsl.Collected(panels)
+    ).outputs["cohorts"]
+
+    with dsl.ParallelFor(families, name="families") as family:
+        trained = train_source_models(
+            planned=planned, family=family, cohorts=cohorts, source_genotypes=source
+        ).outputs["models"]
+        transferred = transfer_models(
+            planned=planned,
+            family=family,
+            cohorts=cohorts,
+            source_models=trained,
+            source_genotypes=source,
+            target_genotypes=target,
+        ).outputs
+
+    selection = select_best_model(
+        planned=planned,
+        baselines=dsl.Collected(baselines["leaderboard"]),
+        transferred=dsl.Collected(transferred["leaderboard"]),
+    ).outputs["selection"]
+    results = evaluate_final(
+        planned=planned,
+        selection=selection,
+        baseline_models=dsl.Collected(baselines["models"]),
+        transferred_models=dsl.Collected(transferred["models"]),
+        phenotypes=dsl.Collected(labels["phenotypes"]),
+        truths=dsl.Collected(labels["truth"]),
+        final_genotypes=final,
+        final_phenotypes=dsl.Collected(labels["final_phenotypes"]),
+    ).outputs["results"]
+    report = write_report(
+        planned=planned,
+        results=results,
+        selection=selection,
+        alignment=genotypes["alignment"],
+        panels=dsl.Collected(panels),
+        variants=dsl.Collected(kept),
+        truths=dsl.Collected(labels["truth"]),
+        figures=dsl.Collected(drawn),
+        source_models=dsl.Collected(trained),
+        transferred_models=dsl.Collected(transferred["models"]),
+    ).outputs["report"]
+    track_study(
+        planned=planned,
+        results=results,
+        selection=selection,
+        report=report,
+        baseline_models=dsl.Collected(baselines["models"]),
+        transferred_models=dsl.Collected(transferred["models"]),
+    )
