@@ -64,7 +64,7 @@ class TruthFacts(ArtifactFacts):
 
     kind: Literal["truth"] = "truth"
     phenotype: str
-    heritability: float | None
+    heritability: float | None = None
     n_risk_snps: int
 
 
@@ -149,15 +149,12 @@ def expect(artifact: Any, kind: type[Facts], **values: object) -> Facts:
     """
     name = getattr(artifact, "name", "") or artifact.uri
     try:
-        facts = kind.model_validate(
-            {field: None for field, info in kind.model_fields.items() if info.is_required()}
-            | artifact.metadata
-        )
+        facts = kind.model_validate({"kind": ""} | artifact.metadata)
     except ValidationError as error:
+        fields = ", ".join(str(one["loc"][0]) for one in error.errors())
         raise StudyError(
             f"The artifact {name!r} is no {kind.model_fields['kind'].default!r}: its metadata is "
-            f"{dict(artifact.metadata)}. Connect the output of the task that makes one. ({error.error_count()} "
-            "fields wrong)"
+            f"{dict(artifact.metadata)}, wrong in {fields}. Connect the output of the task that makes one."
         ) from error
     for field, value in values.items():
         if getattr(facts, field) != value:

@@ -76,7 +76,13 @@ def assign_splits(
 def take_split(
     dosages: Int8[np.ndarray, "n_samples n_variants"], table: pd.DataFrame, split: str
 ) -> LabelledSamples:
-    """Return the samples of one split; `table` has a row for each row of `dosages`, with columns
-    ``phenotype`` (0/1) and ``split``."""
+    """Return the samples of one split.
+
+    Parameters
+    ----------
+    dosages : int8 (n_samples, n_variants).
+    table : a row for each row of `dosages`, with columns ``phenotype`` (1 case, 0 control) and ``split``.
+    split : TD, VD or ED.
+    """
     at: Int64[np.ndarray, " k"] = np.flatnonzero(table["split"].to_numpy() == split)
     return LabelledSamples(dosages[at], table["phenotype"].to_numpy()[at].astype(np.int8))

@@ -106,12 +106,13 @@ def _tabulate(study: Study, results: Path) -> Table:
         table.add_column(
             column, justify="left" if column in {"phenotype", "method", "panel", "model"} else "right"
         )
+    rates = ("fd_auc", "oracle_accuracy", "ceiling")
     for row in rows.to_dict("records"):
-        interval = f"{row['fd_accuracy']:.3f} ({row['fd_low']:.2f}–{row['fd_high']:.2f})"
+        interval = f"{row['fd_accuracy']:.3f} ({row['fd_low']:.2f}-{row['fd_high']:.2f})"
         table.add_row(
             str(row["phenotype"]), str(row["method"]), str(row["panel"]), str(row["model"]),
             f"{row['ed_accuracy']:.3f}", interval,
-            *("" if pd.isna(row[key]) else f"{row[key]:.3f}" for key in ("fd_auc", "oracle_accuracy", "ceiling")),
+            *("" if pd.isna(row[one]) else f"{row[one]:.3f}" for one in rates),
         )  # fmt: skip
     return table
 

@@ -30,7 +30,7 @@ from genotransfer.events import EVENTS_VARIABLE, read_events
 POLL_SECONDS = 0.2
 
 
-class TaskFailed(GenotransferError):
+class TaskFailedError(GenotransferError):
     """A task of a run failed.
 
     Attributes
@@ -76,7 +76,7 @@ def run_study(study: Study, runs: Path, console: Console | None = None) -> Path:
 
     Raises
     ------
-    TaskFailed
+    TaskFailedError
         A task failed; the message is its own error.
     """
     console = console or Console(stderr=True)
@@ -120,7 +120,7 @@ def _make_environment(study: Study, runs: Path, run: _Run) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
     }
     # Two tasks run side by side, and sums of floats must not depend on how many cores there are.
-    environment |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     if not study.tracking.uri and not os.environ.get("MLFLOW_TRACKING_URI"):
         environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{runs.resolve() / 'mlflow.db'}"
     return environment
@@ -206,14 +206,14 @@ def _show_event(
             run.failures.append(event)
 
 
-def _explain_failure(run: _Run) -> TaskFailed:
+def _explain_failure(run: _Run) -> TaskFailedError:
     if run.failures:
         first = run.failures[0]
         name = first["task"].replace("_", " ") + (f" of {first['item']}" if first["item"] else "")
-        return TaskFailed(f"{name}: {first['message']}\nThe whole log: {run.log}", users=first["users"])
+        return TaskFailedError(f"{name}: {first['message']}\nThe whole log: {run.log}", users=first["users"])
     with run.log.open(errors="replace") as log:
         tail = "".join(deque(log, maxlen=15))
-    return TaskFailed(
+    return TaskFailedError(
         f"The run stopped without a task saying why: {run.error}\nThe end of {run.log}:\n{tail}", users=False
     )
 

@@ -29,7 +29,7 @@ from components.write_report.component import write_report
 
 @dsl.pipeline(
     name="transfer-study",
-    description="How well can a phenotype of a small population be predicted with knowledge from a large one?",
+    description="How well can a small population's phenotype be predicted with knowledge from a large one?",
 )
 def transfer_study(
     study: str = "name: paper",
@@ -55,15 +55,16 @@ def transfer_study(
             target_genotypes=target,
             final_genotypes=final,
         ).outputs
-        kept = control_quality(
+        checked = control_quality(
             planned=planned,
             phenotypes=labels["phenotypes"],
             source_genotypes=source,
             target_genotypes=target,
-        ).outputs["variants"]
+        ).outputs
+        kept, learning = checked["variants"], checked["kept_phenotypes"]
         association = test_association(
             planned=planned,
-            phenotypes=labels["phenotypes"],
+            phenotypes=learning,
             variants=kept,
             source_genotypes=source,
             target_genotypes=target,
@@ -78,14 +79,14 @@ def transfer_study(
         panels = select_panels(planned=planned, association=association, variants=kept).outputs["panels"]
         baselines = train_baselines(
             planned=planned,
-            phenotypes=labels["phenotypes"],
+            phenotypes=learning,
             panels=panels,
             source_genotypes=source,
             target_genotypes=target,
         ).outputs
 
     cohorts = gather_cohorts(
-        phenotypes=dsl.Collected(labels["phenotypes"]), panels=dsl.Collected(panels)
+        phenotypes=dsl.Collected(learning), panels=dsl.Collected(panels)
     ).outputs["cohorts"]
 
     with dsl.ParallelFor(families, name="families") as family:
@@ -111,7 +112,7 @@ def transfer_study(
         selection=selection,
         baseline_models=dsl.Collected(baselines["models"]),
         transferred_models=dsl.Collected(transferred["models"]),
-        phenotypes=dsl.Collected(labels["phenotypes"]),
+        phenotypes=dsl.Collected(learning),
         truths=dsl.Collected(labels["truth"]),
         final_genotypes=final,
         final_phenotypes=dsl.Collected(labels["final_phenotypes"]),

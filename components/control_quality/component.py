@@ -12,6 +12,7 @@ def control_quality(
     source_genotypes: dsl.Input[dsl.Dataset],
     target_genotypes: dsl.Input[dsl.Dataset],
     variants: dsl.Output[dsl.Dataset],
+    kept_phenotypes: dsl.Output[dsl.Dataset],
 ) -> None:
     """Keep the variants and samples that pass quality control in both populations.
 
@@ -21,6 +22,7 @@ def control_quality(
         source_genotypes: The large population.
         target_genotypes: The small population's TD, VD and ED.
         variants: The variants kept, and what each step removed.
+        kept_phenotypes: Labels and splits without the samples that failed.
     """
     from components.artifacts import GenotypesFacts, PhenotypesFacts, VariantsFacts, describe, expect
     from genotransfer.events import report_task
@@ -35,5 +37,7 @@ def control_quality(
             phenotypes.path,
             {"source": source_genotypes.path, "target": target_genotypes.path},
             variants.path,
+            kept_phenotypes.path,
         )
+        describe(kept_phenotypes, facts)
         describe(variants, VariantsFacts(phenotype=facts.phenotype, n_variants=kept))

@@ -1,0 +1,62 @@
+# genotransfer: `make` prints this help.
+.DEFAULT_GOAL := help
+SHELL := bash
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+STUDY ?= demo
+
+.PHONY: help
+help: ## Print this help
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@tools/make_environment.sh $(PYTHON) $(VENV)
+	@touch $@
+
+.PHONY: setup
+setup: $(INSTALLED) ## Make the environment .venv from requirements.lock
+
+.PHONY: oracles
+oracles: ## Install PLINK 1.9 and 2 (Debian or Ubuntu), which the tests compare with
+	@tools/install_oracles.sh
+
+.PHONY: run
+run: $(INSTALLED) ## Run a study on this machine: make run, or make run STUDY=paper
+	@$(BIN)/genotransfer run $(STUDY)
+
+.PHONY: test
+test: $(INSTALLED) oracles ## Run the tests
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+.PHONY: lint
+lint: $(INSTALLED) ## Check style and the layers of the code
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports
+
+.PHONY: types
+types: $(INSTALLED) ## Check the library's types
+	@$(BIN)/mypy
+
+.PHONY: check
+check: lint types test ## Everything a change must pass
+
+.PHONY: compile
+compile: $(INSTALLED) ## Compile the pipeline of a study for a cluster
+	@$(BIN)/genotransfer compile $(STUDY)
+
+.PHONY: snapshot
+snapshot: $(INSTALLED) ## Renew the compiled form the snapshot test holds
+	@$(BIN)/python -m tests.pipelines.test_compiled --renew
+
+.PHONY: lock
+lock: ## Resolve requirements.lock anew
+	@uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--python-version 3.11 --extra dev --extra vcf pyproject.toml -o requirements.lock
+
+.PHONY: clean
+clean: ## Remove the environment and caches; runs/ stays
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -1,0 +1,155 @@
+"""Quality control, association and SNP panels of one phenotype."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genotransfer.association import associate
+from genotransfer.config import Study
+from genotransfer.errors import StudyError
+from genotransfer.formats.files import replace_together
+from genotransfer.panels import panel_sizes, select_panels as choose_panels
+from genotransfer.phenotypes import read_phenotype_table, write_phenotypes
+from genotransfer.quality import QualitySettings, control_quality as filter_population
+from genotransfer.stages.genotypes import open_population
+
+POPULATIONS = ("source", "target")
+
+
+def control_quality(
+    study: Study,
+    phenotypes: str | Path,
+    genotypes: dict[str, str],
+    variants_folder: str | Path,
+    kept_phenotypes: str | Path,
+) -> int:
+    """Keep the variants that pass quality control in both populations, and the samples that pass.
+
+    Parameters
+    ----------
+    study : the study.
+    phenotypes : folder with ``source.tsv`` and ``target.tsv``.
+    genotypes : folders of the filesets by role; FD is not among them.
+    variants_folder : where ``variants.parquet`` (id, counted, other) and ``counts.parquet``
+        (population, step, removed, left) are written.
+    kept_phenotypes : where the phenotype tables are written again; a sample that failed has no split.
+
+    Returns
+    -------
+    The number of variants kept.
+
+    Raises
+    ------
+    StudyError
+        Nothing is left.
+    """
+    settings = QualitySettings(
+        maf=study.quality.maf,
+        variant_call_rate=study.quality.variant_call_rate,
+        sample_call_rate=study.quality.sample_call_rate,
+        hwe_p=study.quality.hwe_p,
+    )
+    passed, counts = {}, []
+    for role in POPULATIONS:
+        table = read_phenotype_table(Path(phenotypes) / f"{role}.tsv")
+        population = open_population(genotypes[role])
+        used = np.flatnonzero((table["split"] != "").to_numpy())
+        view, steps = filter_population(
+            population.select(samples=used), table["phenotype"].to_numpy(dtype=np.int8)[used], settings
+        )
+        passed[role] = view.variants
+        name = study.source if role == "source" else study.target
+        counts.append(steps.assign(population=name))
+        failed = ~table["IID"].isin(view.samples["iid"])
+        write_phenotypes(
+            Path(kept_phenotypes) / f"{role}.tsv", table.assign(split=table["split"].where(~failed, ""))
+        )
+    common = passed["source"][passed["source"]["id"].isin(passed["target"]["id"])]
+    if not len(common):
+        raise StudyError(
+            f"{len(passed['source'])} variants of {study.source} and {len(passed['target'])} of {study.target} "
+            "pass quality control, none of them in both. Relax the settings under 'quality'."
+        )
+    with replace_together(
+        Path(variants_folder) / "variants.parquet", Path(variants_folder) / "counts.parquet"
+    ) as [kept, counted]:
+        common[["id", "counted", "other"]].to_parquet(kept, index=False)
+        pd.concat(counts, ignore_index=True).to_parquet(counted, index=False)
+    return len(common)
+
+
+def test_association(
+    study: Study,
+    phenotypes: str | Path,
+    variants_folder: str | Path,
+    genotypes: dict[str, str],
+    association_folder: str | Path,
+) -> None:
+    """Test each SNP that passed quality control, on TD of each population.
+
+    Writes ``source.parquet`` and ``target.parquet`` with PLINK's columns; the paper's mutation
+    difference is added as column DIFF when the panels are chosen by it.
+    """
+    kept = pd.read_parquet(Path(variants_folder) / "variants.parquet")
+    for role in POPULATIONS:
+        table = read_phenotype_table(Path(phenotypes) / f"{role}.tsv")
+        population = open_population(genotypes[role])
+        training = np.flatnonzero((table["split"] == "TD").to_numpy())
+        view = population.select(variants=population.locate_variants(kept["id"]), samples=training)
+        labels = table["phenotype"].to_numpy(dtype=np.int8)[training]
+        result = associate(view, labels, study.association.test)
+        if study.association.test == "genotypic":
+            result = result[result["TEST"] == "GENO"].reset_index(drop=True)
+        if study.panels.statistic == "difference":
+            result = result.merge(associate(view, labels, "difference")[["SNP", "DIFF"]], on="SNP")
+        with replace_together(Path(association_folder) / f"{role}.parquet") as [path]:
+            result.to_parquet(path, index=False)
+
+
+test_association.__test__ = False  # type: ignore[attr-defined]  # a stage, not a pytest test
+
+
+def select_panels(
+    study: Study,
+    phenotype: str,
+    association_folder: str | Path,
+    variants_folder: str | Path,
+    panels_folder: str | Path,
+) -> dict[str, Any]:
+    """Select the SNP panels of both populations.
+
+    Writes ``panels.parquet`` (panel, population, id, counted, other) and ``sizes.parquet``
+    (population, panel, threshold, n_snps), where an empty panel has size 0.
+
+    Returns
+    -------
+    n_source, n_target : panels that have SNPs; n_empty : panels that have none.
+    """
+    kept = pd.read_parquet(Path(variants_folder) / "variants.parquet")
+    panels, sizes = [], []
+    for role in POPULATIONS:
+        result = pd.read_parquet(Path(association_folder) / f"{role}.parquet")
+        thresholds = study.panels.source if role == "source" else study.panels.target
+        name = study.source if role == "source" else study.target
+        try:
+            chosen = choose_panels(result, study.panels.statistic, thresholds, role, kept)
+        except StudyError as error:
+            raise StudyError(f"{name}_{phenotype}, panels.{role}: {error}") from error
+        panels.append(chosen)
+        sizes.append(panel_sizes(result, study.panels.statistic, thresholds, role))
+    chosen, counted = pd.concat(panels, ignore_index=True), pd.concat(sizes, ignore_index=True)
+    with replace_together(
+        Path(panels_folder) / "panels.parquet", Path(panels_folder) / "sizes.parquet"
+    ) as [written, size_path]:
+        chosen.to_parquet(written, index=False)
+        counted.to_parquet(size_path, index=False)
+    filled = counted[counted["n_snps"] > 0]["population"].value_counts()
+    return {
+        "n_source": int(filled.get("source", 0)),
+        "n_target": int(filled.get("target", 0)),
+        "n_empty": int((counted["n_snps"] == 0).sum()),
+    }

@@ -1,0 +1,230 @@
+"""Genotypes of both populations: simulated or ingested, brought to their common variants."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Int8
+
+from genotransfer.alignment import align_populations
+from genotransfer.config import GenotypeFiles, SimulatedGenotypes, Study
+from genotransfer.errors import AlignmentError, StudyError
+from genotransfer.formats.convert import open_genotypes
+from genotransfer.formats.files import replace_together
+from genotransfer.formats.oxford import write_oxford
+from genotransfer.formats.twentythreeandme import write_23andme
+from genotransfer.genotypes import SAMPLE_COLUMNS, Genotypes
+from genotransfer.phenotypes import read_phenotypes
+from genotransfer.randomness import make_generator
+from genotransfer.simulation.haplotypes import simulate_genotypes
+from genotransfer.simulation.panel import ReferencePanel, load_shipped_panel, read_hapgen_panel
+
+FILESET = "genotypes"
+SHIPPED_BUILD = "GRCh38"
+
+
+@dataclass(frozen=True)
+class PreparedGenotypes:
+    """What `prepare_genotypes` made: facts of each fileset, and the number of common variants."""
+
+    facts: dict[str, dict[str, Any]]
+    n_common: int
+
+
+def open_population(folder: str | Path) -> Genotypes:
+    """Open the fileset in a folder that `prepare_genotypes` made."""
+    return Genotypes.open(Path(folder) / FILESET)
+
+
+def prepare_genotypes(
+    study: Study, folders: dict[str, str], alignment_folder: str | Path
+) -> PreparedGenotypes:
+    """Simulate or ingest the genotypes of the source, the target and the target's final data.
+
+    Parameters
+    ----------
+    study : the study.
+    folders : where each fileset is written, by role: source, target, final.
+    alignment_folder : where ``alignment.json`` is written: counts by name.
+
+    Raises
+    ------
+    AlignmentError
+        The populations have no variant in common.
+    StudyError
+        The splits ask for more samples than there are.
+    """
+    targets = {role: Path(folder) / FILESET for role, folder in folders.items()}
+    if isinstance(study.genotypes, SimulatedGenotypes):
+        written, counts = _simulate(study, study.genotypes, targets)
+        build = "" if study.genotypes.haplotypes else SHIPPED_BUILD
+    else:
+        written, counts = _ingest(study, study.genotypes, targets)
+        build = study.genotypes.build
+    for role, genotypes in written.items():
+        _write_formats(study, genotypes, role)
+    facts = {
+        role: {
+            "role": role,
+            "population": study.source if role == "source" else study.target,
+            "n_samples": genotypes.n_samples,
+            "n_variants": genotypes.n_variants,
+            "build": build,
+            "sha256": genotypes.hash_contents(),
+        }
+        for role, genotypes in written.items()
+    }
+    with replace_together(Path(alignment_folder) / "alignment.json") as [path]:
+        path.write_text(json.dumps(counts, indent=1))
+    return PreparedGenotypes(facts, written["source"].n_variants)
+
+
+def _simulate(
+    study: Study, settings: SimulatedGenotypes, targets: dict[str, Path]
+) -> tuple[dict[str, Genotypes], dict[str, int]]:
+    assert study.splits.final is not None
+    populations = {"source": study.source, "target": study.target, "final": study.target}
+    sizes = {
+        "source": study.splits.source.total,
+        "target": study.splits.target.total,
+        "final": study.splits.final,
+    }
+    panels = {name: _load_panel(settings, name) for name in (study.source, study.target)}
+    dosages = {
+        role: simulate_genotypes(
+            panels[name],
+            sizes[role],
+            ne=settings.ne.get(name),
+            theta=settings.theta,
+            generator=make_generator(study.seed, "genotypes", role),
+        ).dosages
+        for role, name in populations.items()
+    }
+    # Which variants are common is settled without FD.
+    polymorphic = {
+        name: panels[name].variants[_is_common(dosages[role], settings.maf)]
+        for role, name in (("source", study.source), ("target", study.target))
+    }
+    keys = ["id", "counted", "other"]
+    ours, theirs = polymorphic[study.source], polymorphic[study.target]
+    common = ours[ours.set_index(keys).index.isin(theirs.set_index(keys).index)]
+    if not len(common):
+        raise AlignmentError(
+            f"{study.source} has {len(ours)} variants with MAF >= {settings.maf} and {study.target} "
+            f"{len(theirs)}, none of them in both. Give panels whose legends name the same variants."
+        )
+    if settings.max_variants is not None and len(common) > settings.max_variants:
+        common = common.iloc[np.linspace(0, len(common) - 1, settings.max_variants).round().astype(int)]
+    written = {}
+    for role, name in populations.items():
+        at = pd.Index(panels[name].variants["id"]).get_indexer(pd.Index(common["id"]))
+        written[role] = Genotypes.from_dosages(
+            targets[role], dosages[role][:, at], common, _name_samples(name, role, sizes[role])
+        )
+    counts = {f"{study.source} variants": len(ours), f"{study.target} variants": len(theirs)}
+    return written, counts | {"common variants": len(common)}
+
+
+def _load_panel(settings: SimulatedGenotypes, population: str) -> ReferencePanel:
+    if population not in settings.haplotypes:
+        return load_shipped_panel(population)
+    files = settings.haplotypes[population]
+    return read_hapgen_panel(
+        Path(files.hap),
+        Path(files.legend),
+        Path(files.map),
+        population=population,
+        chromosome=files.chromosome,
+    )
+
+
+def _is_common(
+    dosages: Int8[np.ndarray, "n_samples n_variants"], maf: float
+) -> Bool[np.ndarray, " n_variants"]:
+    frequency = dosages.mean(axis=0, dtype=np.float64) / 2
+    minor = np.minimum(frequency, 1 - frequency)
+    return np.asarray((minor >= maf) & (minor > 0))
+
+
+def _name_samples(population: str, role: str, size: int) -> pd.DataFrame:
+    stem = f"{population}_FD_" if role == "final" else f"{population}_"
+    names = [f"{stem}{number}" for number in range(1, size + 1)]
+    table = {"fid": names, "iid": names, "father": "0", "mother": "0", "sex": 0, "phenotype": "-9"}
+    return pd.DataFrame(table)[SAMPLE_COLUMNS]
+
+
+def _ingest(
+    study: Study, settings: GenotypeFiles, targets: dict[str, Path]
+) -> tuple[dict[str, Genotypes], dict[str, int]]:
+    opened = {}
+    for role, files in (("source", settings.source), ("target", settings.target)):
+        scratch = targets[role].parent / f"read_{role}"
+        opened[role] = open_genotypes(settings.resolve(files.genotypes), scratch)
+    aligned = align_populations(
+        opened["source"], opened["target"], match_by=settings.match_by, ambiguous=settings.ambiguous
+    )
+    source = aligned.source.select(samples=_find_phenotyped(study, settings, "source", aligned.source))
+    eligible = _find_phenotyped(study, settings, "target", aligned.target)
+    learning, final = _divide(study, eligible)
+    written = {
+        "source": source.write(targets["source"]),
+        "target": aligned.target.select(samples=learning).write(targets["target"]),
+        "final": aligned.target.select(samples=final).write(targets["final"]),
+    }
+    for role in opened:
+        for left in targets[role].parent.glob(f"read_{role}*"):
+            left.unlink()
+    return written, aligned.counts
+
+
+def _find_phenotyped(
+    study: Study, settings: GenotypeFiles, role: str, genotypes: Genotypes
+) -> np.ndarray:
+    """Return the positions of the samples that have every phenotype of the study."""
+    found = np.ones(genotypes.n_samples, dtype=bool)
+    if study.phenotypes.kind == "files":
+        files = settings.source if role == "source" else settings.target
+        for column in study.phenotypes.columns:
+            table = read_phenotypes(
+                settings.resolve(files.phenotypes),
+                column.column,
+                iid_column=files.iid_column,
+                threshold=column.threshold if column.threshold != "binary" else None,
+            )
+            found &= genotypes.samples["iid"].isin(table["IID"]).to_numpy()
+    if not found.any():
+        raise StudyError(
+            f"No sample of {genotypes.prefix}.fam is in the {role}'s phenotype file with every phenotype. "
+            "Check that both name samples by the same individual id."
+        )
+    return np.flatnonzero(found)
+
+
+def _divide(study: Study, eligible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Draw which samples of the target learn and which are FD; each in the order of the file."""
+    wanted = study.splits.target.total
+    final = study.splits.final
+    if len(eligible) < wanted + (final or 1):
+        raise StudyError(
+            f"splits.target asks for {wanted} samples and FD for {final or 'at least 1'}, but {study.target} "
+            f"has {len(eligible)} with genotypes and phenotype. Make the splits smaller or give more samples."
+        )
+    order = make_generator(study.seed, "final").permutation(eligible)
+    chosen = order[wanted : None if final is None else wanted + final]
+    return np.sort(order[:wanted]), np.sort(chosen)
+
+
+def _write_formats(study: Study, genotypes: Genotypes, role: str) -> None:
+    """Write the paper's genotype files beside the fileset, for those who ask for them."""
+    folder = genotypes.prefix.parent
+    name = study.source if role == "source" else study.target
+    for form in study.outputs.formats:
+        if form == "oxford":
+            write_oxford(genotypes, folder / f"{name}.gen", folder / f"{name}.sample")
+        else:
+            write_23andme(genotypes, folder / "23andme")

@@ -1,0 +1,210 @@
+"""One phenotype of both populations: simulated or ingested, thresholded and split."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64, Int64
+
+from genotransfer.config import GenotypeFiles, PhenotypeFiles, SimulatedPhenotypes, SplitSizes, Study
+from genotransfer.errors import StudyError
+from genotransfer.formats.files import replace_together
+from genotransfer.genotypes import Genotypes
+from genotransfer.phenotypes import read_phenotypes, write_phenotypes
+from genotransfer.randomness import make_generator
+from genotransfer.simulation.phenotypes import (
+    SimulatedPhenotype,
+    VarianceModel,
+    additive_model,
+    compute_kinship,
+    correlate_effects,
+    draw_raw_effects,
+    draw_risk_variants,
+    null_model,
+    paper_model,
+    simulate_phenotype,
+)
+from genotransfer.splits import assign_splits
+from genotransfer.stages.genotypes import open_population
+
+RISK_COLUMNS = ["id", "counted", "other", "source_effect", "target_effect"]
+
+
+@dataclass(frozen=True)
+class PreparedPhenotypes:
+    """Facts of what `prepare_phenotypes` made, as each artifact's metadata takes them."""
+
+    learning: dict[str, int]
+    final: dict[str, int]
+    truth: dict[str, Any]
+
+
+def prepare_phenotypes(
+    study: Study,
+    phenotype: str,
+    genotypes: dict[str, str],
+    learning_folder: str | Path,
+    final_folder: str | Path,
+    truth_folder: str | Path,
+) -> PreparedPhenotypes:
+    """Simulate or ingest one phenotype and split the samples that learn.
+
+    Parameters
+    ----------
+    study : the study.
+    phenotype : one of the study's phenotypes.
+    genotypes : folders of the filesets by role: source, target, final.
+    learning_folder : where ``source.tsv`` and ``target.tsv`` are written: FID IID phenotype split.
+    final_folder : where ``final.tsv`` is written, and the liability of a simulated phenotype.
+    truth_folder : where the risk SNPs, their effects and the liability of the samples that learn are
+        written.
+
+    Raises
+    ------
+    StudyError
+        A population has cases only or controls only, or fewer samples than the splits ask for.
+    """
+    filesets = {role: open_population(folder) for role, folder in genotypes.items()}
+    if isinstance(study.phenotypes, SimulatedPhenotypes):
+        tables, truth, risk = _simulate(study, study.phenotypes, phenotype, filesets)
+    else:
+        tables, truth, risk = _ingest(study, study.phenotypes, phenotype, filesets)
+    for role, sizes in (("source", study.splits.source), ("target", study.splits.target)):
+        tables[role]["split"] = _split(study, phenotype, role, tables[role], sizes)
+    tables["final"]["split"] = "FD"
+    for role, table in tables.items():
+        folder = Path(final_folder if role == "final" else learning_folder)
+        write_phenotypes(folder / f"{role}.tsv", table[["FID", "IID", "phenotype", "split"]])
+        if "liability" in table:
+            beside = Path(final_folder if role == "final" else truth_folder)
+            with replace_together(beside / f"{role}_liability.tsv") as [path]:
+                table[["FID", "IID", "liability", "genetic"]].to_csv(path, sep="\t", index=False)
+    with replace_together(
+        Path(truth_folder) / "truth.json", Path(truth_folder) / "risk_variants.tsv"
+    ) as [facts, variants]:
+        facts.write_text(json.dumps(truth, indent=1))
+        risk.to_csv(variants, sep="\t", index=False)
+    learning = pd.concat([tables["source"], tables["target"]])
+    return PreparedPhenotypes(
+        _count(learning), _count(tables["final"]), truth | {"n_risk_snps": len(risk)}
+    )
+
+
+def read_risk_variants(truth_folder: str | Path) -> pd.DataFrame:
+    """Read the risk SNPs of a phenotype, with their effects; no row where they are not known."""
+    return pd.read_csv(Path(truth_folder) / "risk_variants.tsv", sep="\t", dtype={"id": str})
+
+
+def _count(table: pd.DataFrame) -> dict[str, int]:
+    return {"n_samples": len(table), "n_cases": int(table["phenotype"].sum())}
+
+
+def _split(
+    study: Study, phenotype: str, role: str, table: pd.DataFrame, sizes: SplitSizes
+) -> np.ndarray:
+    population = study.source if role == "source" else study.target
+    labels = table["phenotype"].to_numpy(dtype=np.int8)
+    cases = int(labels.sum())
+    if cases in (0, len(labels)):
+        raise StudyError(
+            f"{population}_{phenotype} has {cases} cases among {len(labels)} samples: with one class nothing "
+            "can be learnt. Choose another threshold or another phenotype."
+        )
+    generator = make_generator(study.seed, "splits", phenotype, role)
+    try:
+        return assign_splits(labels, {"TD": sizes.TD, "VD": sizes.VD, "ED": sizes.ED}, generator)
+    except StudyError as error:
+        raise StudyError(f"{population}_{phenotype}, splits.{role}: {error}") from error
+
+
+def _choose_model(settings: SimulatedPhenotypes) -> VarianceModel:
+    if settings.preset == "paper":
+        return paper_model()
+    return null_model() if settings.preset == "null" else additive_model(settings.heritability)
+
+
+def _simulate(
+    study: Study, settings: SimulatedPhenotypes, phenotype: str, filesets: dict[str, Genotypes]
+) -> tuple[dict[str, pd.DataFrame], dict[str, Any], pd.DataFrame]:
+    model = _choose_model(settings)
+    n_risk = int(phenotype.split("_")[0])
+    source, target, final = (filesets[role] for role in ("source", "target", "final"))
+    at = draw_risk_variants(
+        source.n_variants, n_risk, make_generator(study.seed, "risk variants", phenotype)
+    )
+    raw = draw_raw_effects(n_risk, model, make_generator(study.seed, "effects", phenotype))
+    carried = correlate_effects(
+        raw, settings.effect_correlation, model, make_generator(study.seed, "target effects", phenotype)
+    )
+    drawn = _draw_liability(study, phenotype, "source", [source], at, model, raw)
+    # FD and the target's other samples are one population: one scale, one kinship.
+    drawn_target = _draw_liability(study, phenotype, "target", [target, final], at, model, carried)
+    tables = {
+        "source": _tabulate(source, drawn, slice(None)),
+        "target": _tabulate(target, drawn_target, slice(0, target.n_samples)),
+        "final": _tabulate(final, drawn_target, slice(target.n_samples, None)),
+    }
+    risk = source.variants.iloc[at][["id", "counted", "other"]].reset_index(drop=True)
+    risk["source_effect"], risk["target_effect"] = drawn.effects, drawn_target.effects
+    return tables, {"heritability": model.snp_heritability}, risk
+
+
+def _draw_liability(
+    study: Study,
+    phenotype: str,
+    role: str,
+    filesets: list[Genotypes],
+    at: Int64[np.ndarray, " k"],
+    model: VarianceModel,
+    raw_effects: Float64[np.ndarray, " k"],
+) -> SimulatedPhenotype:
+    dosages = np.concatenate([one.read(at) for one in filesets])
+    kinship = None
+    if model.needs_kinship:
+        blocks = (
+            np.concatenate([one.read(slice(start, start + 2048)) for one in filesets])
+            for start in range(0, filesets[0].n_variants, 2048)
+        )
+        kinship = compute_kinship(blocks, len(dosages))
+    generator = make_generator(study.seed, "liability", phenotype, role)
+    return simulate_phenotype(dosages, model, raw_effects, kinship, generator)
+
+
+def _tabulate(genotypes: Genotypes, drawn: SimulatedPhenotype, where: slice) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "FID": genotypes.samples["fid"],
+            "IID": genotypes.samples["iid"],
+            "phenotype": drawn.labels[where],
+            "liability": drawn.liability[where],
+            "genetic": drawn.genetic[where],
+        }
+    )
+
+
+def _ingest(
+    study: Study, settings: PhenotypeFiles, phenotype: str, filesets: dict[str, Genotypes]
+) -> tuple[dict[str, pd.DataFrame], dict[str, Any], pd.DataFrame]:
+    assert isinstance(study.genotypes, GenotypeFiles)
+    [column] = [one for one in settings.columns if one.name == phenotype]
+    read = {}
+    for role in ("source", "target"):
+        files = study.genotypes.source if role == "source" else study.genotypes.target
+        read[role] = read_phenotypes(
+            study.genotypes.resolve(files.phenotypes),
+            column.column,
+            iid_column=files.iid_column,
+            threshold=None if column.threshold == "binary" else column.threshold,
+        ).set_index("IID")
+    tables = {}
+    for role, genotypes in filesets.items():
+        values = read["source" if role == "source" else "target"]
+        table = genotypes.samples[["fid", "iid"]].rename(columns={"fid": "FID", "iid": "IID"})
+        tables[role] = table.assign(phenotype=values["phenotype"].reindex(table["IID"]).to_numpy())
+    truth = {} if column.heritability is None else {"heritability": column.heritability}
+    return tables, truth, pd.DataFrame(columns=RISK_COLUMNS)
