@@ -85,9 +85,9 @@ def transfer_study(
             target_genotypes=target,
         ).outputs
 
-    cohorts = gather_cohorts(
-        phenotypes=dsl.Collected(learning), panels=dsl.Collected(panels)
-    ).outputs["cohorts"]
+    cohorts = gather_cohorts(phenotypes=dsl.Collected(learning), panels=dsl.Collected(panels)).outputs[
+        "cohorts"
+    ]
 
     with dsl.ParallelFor(families, name="families") as family:
         trained = train_source_models(
@@ -114,6 +114,7 @@ def transfer_study(
         transferred_models=dsl.Collected(transferred["models"]),
         phenotypes=dsl.Collected(learning),
         truths=dsl.Collected(labels["truth"]),
+        target_genotypes=target,
         final_genotypes=final,
         final_phenotypes=dsl.Collected(labels["final_phenotypes"]),
     ).outputs["results"]

@@ -15,6 +15,7 @@ def evaluate_final(
     transferred_models: dsl.Input[List[dsl.Model]],
     phenotypes: dsl.Input[List[dsl.Dataset]],
     truths: dsl.Input[List[dsl.Dataset]],
+    target_genotypes: dsl.Input[dsl.Dataset],
     final_genotypes: dsl.Input[dsl.Dataset],
     final_phenotypes: dsl.Input[List[dsl.Dataset]],
     results: dsl.Output[dsl.Dataset],
@@ -27,8 +28,9 @@ def evaluate_final(
         selection: The chosen models.
         baseline_models: Classical models of each phenotype.
         transferred_models: Networks of each family.
-        phenotypes: Labels of TD, VD and ED, for the majority class an empty oracle falls back on.
+        phenotypes: Labels of TD, for where the oracle cuts its score.
         truths: Risk SNPs and effects of each phenotype.
+        target_genotypes: Genotypes of TD, likewise.
         final_genotypes: Genotypes of FD.
         final_phenotypes: Labels of FD for each phenotype.
         results: One row for each phenotype and method, and the predictions.
@@ -55,7 +57,7 @@ def evaluate_final(
             {expect(one, ModelsFacts).part: one.path for one in [*baseline_models, *transferred_models]},
             {expect(one, PhenotypesFacts, role="learning").phenotype: one.path for one in phenotypes},
             {expect(one, TruthFacts).phenotype: one.path for one in truths},
-            final_genotypes.path,
+            {"target": target_genotypes.path, "final": final_genotypes.path},
             {expect(one, PhenotypesFacts, role="final").phenotype: one.path for one in final_phenotypes},
             results.path,
         )

@@ -142,9 +142,10 @@ def select_panels(
         panels.append(chosen)
         sizes.append(panel_sizes(result, study.panels.statistic, thresholds, role))
     chosen, counted = pd.concat(panels, ignore_index=True), pd.concat(sizes, ignore_index=True)
-    with replace_together(
-        Path(panels_folder) / "panels.parquet", Path(panels_folder) / "sizes.parquet"
-    ) as [written, size_path]:
+    with replace_together(Path(panels_folder) / "panels.parquet", Path(panels_folder) / "sizes.parquet") as [
+        written,
+        size_path,
+    ]:
         chosen.to_parquet(written, index=False)
         counted.to_parquet(size_path, index=False)
     filled = counted[counted["n_snps"] > 0]["population"].value_counts()

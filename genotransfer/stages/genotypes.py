@@ -182,9 +182,7 @@ def _ingest(
     return written, aligned.counts
 
 
-def _find_phenotyped(
-    study: Study, settings: GenotypeFiles, role: str, genotypes: Genotypes
-) -> np.ndarray:
+def _find_phenotyped(study: Study, settings: GenotypeFiles, role: str, genotypes: Genotypes) -> np.ndarray:
     """Return the positions of the samples that have every phenotype of the study."""
     found = np.ones(genotypes.n_samples, dtype=bool)
     if study.phenotypes.kind == "files":

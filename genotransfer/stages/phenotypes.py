@@ -84,15 +84,14 @@ def prepare_phenotypes(
             beside = Path(final_folder if role == "final" else truth_folder)
             with replace_together(beside / f"{role}_liability.tsv") as [path]:
                 table[["FID", "IID", "liability", "genetic"]].to_csv(path, sep="\t", index=False)
-    with replace_together(
-        Path(truth_folder) / "truth.json", Path(truth_folder) / "risk_variants.tsv"
-    ) as [facts, variants]:
+    with replace_together(Path(truth_folder) / "truth.json", Path(truth_folder) / "risk_variants.tsv") as [
+        facts,
+        variants,
+    ]:
         facts.write_text(json.dumps(truth, indent=1))
         risk.to_csv(variants, sep="\t", index=False)
     learning = pd.concat([tables["source"], tables["target"]])
-    return PreparedPhenotypes(
-        _count(learning), _count(tables["final"]), truth | {"n_risk_snps": len(risk)}
-    )
+    return PreparedPhenotypes(_count(learning), _count(tables["final"]), truth | {"n_risk_snps": len(risk)})
 
 
 def read_risk_variants(truth_folder: str | Path) -> pd.DataFrame:
@@ -104,9 +103,7 @@ def _count(table: pd.DataFrame) -> dict[str, int]:
     return {"n_samples": len(table), "n_cases": int(table["phenotype"].sum())}
 
 
-def _split(
-    study: Study, phenotype: str, role: str, table: pd.DataFrame, sizes: SplitSizes
-) -> np.ndarray:
+def _split(study: Study, phenotype: str, role: str, table: pd.DataFrame, sizes: SplitSizes) -> np.ndarray:
     population = study.source if role == "source" else study.target
     labels = table["phenotype"].to_numpy(dtype=np.int8)
     cases = int(labels.sum())
@@ -134,9 +131,7 @@ def _simulate(
     model = _choose_model(settings)
     n_risk = int(phenotype.split("_")[0])
     source, target, final = (filesets[role] for role in ("source", "target", "final"))
-    at = draw_risk_variants(
-        source.n_variants, n_risk, make_generator(study.seed, "risk variants", phenotype)
-    )
+    at = draw_risk_variants(source.n_variants, n_risk, make_generator(study.seed, "risk variants", phenotype))
     raw = draw_raw_effects(n_risk, model, make_generator(study.seed, "effects", phenotype))
     carried = correlate_effects(
         raw, settings.effect_correlation, model, make_generator(study.seed, "target effects", phenotype)

@@ -1,0 +1,96 @@
+"""The report of a study: results.csv, the paper's tables, figures and the HTML page."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from genotransfer import __version__
+from genotransfer.config import SimulatedPhenotypes, Study
+from genotransfer.report.figures import draw_figures
+from genotransfer.report.html import write_report as write_page
+from genotransfer.report.tables import StudyFacts, write_results, write_tables
+from genotransfer.stages.models import read_curves
+
+
+def write_report(
+    study: Study,
+    results_folder: str | Path,
+    selection_folder: str | Path,
+    alignment_folder: str | Path,
+    panels: dict[str, str],
+    variants: dict[str, str],
+    heritabilities: dict[str, float | None],
+    figures: dict[str, str],
+    models: list[str],
+    report_folder: str | Path,
+    page: str | Path,
+) -> None:
+    """Write the report's folder: results.csv, tables/, figures/, leaderboard.parquet, report.html.
+
+    Parameters
+    ----------
+    study : the study.
+    results_folder, selection_folder, alignment_folder : what earlier stages wrote.
+    panels, variants, figures : folders by phenotype.
+    heritabilities : SNP heritability of liability by phenotype; None where it is not known.
+    models : folders of models, for the learning curves of the chosen networks.
+    report_folder : where everything is written.
+    page : where the page is written once more, for the artifact viewer.
+    """
+    folder = Path(report_folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    results = pd.read_parquet(Path(results_folder) / "results.parquet")
+    leaderboard = pd.read_parquet(Path(selection_folder) / "leaderboard.parquet")
+    chosen = pd.read_parquet(Path(selection_folder) / "chosen.parquet")
+    sizes = _stack(panels, "sizes.parquet")
+    quality = _stack(variants, "counts.parquet")
+    alignment = json.loads((Path(alignment_folder) / "alignment.json").read_text())
+    [heritability] = set(heritabilities.values()) if len(set(heritabilities.values())) == 1 else [None]
+    facts = describe_study(study, results_folder, heritability)
+
+    # A phenotype is X_Y_Z outside the study, where population X is not to be taken for granted.
+    write_results(folder / "results.csv", results.assign(phenotype=study.target + "_" + results["phenotype"]))
+    write_tables(folder / "tables", results, leaderboard, sizes, facts)
+    leaderboard.to_parquet(folder / "leaderboard.parquet", index=False)
+    pictures: list[tuple[str, Path]] = []
+    if study.outputs.figures:
+        pictures += draw_figures(folder / "figures", results, read_curves(models, chosen["key"]))
+        pictures += _copy_figures(figures, folder / "figures")
+    written = write_page(folder, facts, results, leaderboard, sizes, quality, alignment, pictures)
+    shutil.copyfile(written, page)
+
+
+def describe_study(study: Study, results_folder: str | Path, heritability: float | None) -> StudyFacts:
+    """Return what the report says of its study."""
+    return StudyFacts(
+        name=study.name,
+        source=study.source,
+        target=study.target,
+        n_ed=study.splits.target.ED,
+        n_fd=json.loads((Path(results_folder) / "facts.json").read_text())["n_fd"],
+        heritability=heritability,
+        preset=study.phenotypes.preset if isinstance(study.phenotypes, SimulatedPhenotypes) else "files",
+        seed=study.seed,
+        version=__version__,
+    )
+
+
+def _stack(folders: dict[str, str], name: str) -> pd.DataFrame:
+    return pd.concat(
+        [pd.read_parquet(Path(folder) / name).assign(phenotype=key) for key, folder in folders.items()],
+        ignore_index=True,
+    )
+
+
+def _copy_figures(figures: dict[str, str], folder: Path) -> list[tuple[str, Path]]:
+    copied = []
+    for source in figures.values():
+        for path in sorted(Path(source).glob("*.png")):
+            title, _, kind = path.stem.rpartition("_")
+            what = {"manhattan": "Manhattan plot", "qq": "QQ plot", "ld": "LD heat map"}.get(kind, kind)
+            copied.append((f"{title}: {what}", Path(shutil.copy2(path, folder / path.name))))
+    return copied
