@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -298,6 +299,21 @@ class Study(Settings):
         return self.model_dump_json()
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which 1e-6 is a number, as in JSON; YAML 1.1 reads it as text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def _read_yaml(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+
+
 def load_study(path: str | Path, overrides: list[str] | None = None) -> Study:
     """Read a study from YAML.
 
@@ -316,8 +332,8 @@ def load_study(path: str | Path, overrides: list[str] | None = None) -> Study:
         raise InputError("there is no such study file", file=path, remedy="Check the path")
     text = path.read_text()
     try:
-        raw = yaml.safe_load(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        raw = _read_yaml(text)
+        node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise InputError(
@@ -344,7 +360,7 @@ def parse_study(text: str) -> Study:
         The text is no valid study.
     """
     try:
-        return Study.model_validate_json(json.dumps(yaml.safe_load(text)))
+        return Study.model_validate_json(json.dumps(_read_yaml(text)))
     except (ValidationError, yaml.YAMLError, TypeError) as error:
         raise StudyError(f"The study is not valid: {error}") from error
 
@@ -359,7 +375,7 @@ def _apply_override(raw: dict[str, Any], override: str) -> tuple[str, ...]:
         place = place.setdefault(one, {})
         if not isinstance(place, dict):
             raise StudyError(f"--set {override!r}: {one!r} is no group of settings.")
-    place[keys[-1]] = yaml.safe_load(value)
+    place[keys[-1]] = _read_yaml(value)
     return keys
 
 
