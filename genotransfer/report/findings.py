@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from genotransfer.candidates import DEEP_METHODS, METHODS
+from genotransfer.candidates import METHODS
 from genotransfer.evaluation import expect_best_by_chance
 from genotransfer.intervals import NAN, Comparison, bootstrap_difference, compare_paired, measure_half_width
 from genotransfer.randomness import make_generator
@@ -174,9 +174,9 @@ def _answer(summaries: list[MethodSummary]) -> tuple[str, str]:
         )
     interval = f"95 % interval {describe_points(gain.low)} to {describe_points(gain.high)}"
     if gain.low > 0:
-        verdict = f"{name.capitalize() if name[0] == 'd' else name} helped."
+        verdict = f"{name[0].upper()}{name[1:]} helped."
     elif gain.high < 0:
-        verdict = f"{name.capitalize() if name[0] == 'd' else name} did harm."
+        verdict = f"{name[0].upper()}{name[1:]} did harm."
     else:
         verdict = f"No clear effect of {name}: the data allow both a gain and a loss."
     return verdict, f"{measured} ({interval}, paired by phenotype)."

@@ -154,7 +154,7 @@ def compare_gains(results: pd.DataFrame, leaderboard: pd.DataFrame, group: Group
         generator = make_generator(seed, "report", "bootstrap", group.table, name)
         row = compare_methods(100 * without[both], 100 * values[both], generator)
         rows.append({"table": group.table, "n_risk_snps": group.n_risk_snps, "comparison": name} | row)
-    whole = {name: "Int64" for name in ("n_risk_snps", "n_phenotypes", "df", "paired_df")}
+    whole = dict.fromkeys(("n_risk_snps", "n_phenotypes", "df", "paired_df"), "Int64")
     return pd.DataFrame(rows, columns=TEST_COLUMNS).astype(whole)
 
 

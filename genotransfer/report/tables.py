@@ -221,4 +221,4 @@ def describe_missing(results: pd.DataFrame, methods: Iterable[str]) -> Mapping[s
 
 
 def _join(values: Iterable[object]) -> str:
-    return " ".join(str(value) for value in values)
+    return ", ".join(str(value) for value in values)
