@@ -1,0 +1,126 @@
+"""A small study for the tests of the report: eight phenotypes with the paper's FD accuracies."""
+
+import numpy as np
+import pandas as pd
+
+from genotransfer.candidates import DEEP_METHODS, METHODS, Candidate, tabulate
+from genotransfer.evaluation import best_accuracy, build_result, evaluate_predictions, tabulate_results
+from genotransfer.report import published
+from genotransfer.selection import select_best
+
+STUDY = {
+    "name": "paper",
+    "source": "CEU",
+    "target": "YRI",
+    "n_ed": 20,
+    "n_fd": 50,
+    "heritability": 0.5,
+    "preset": "additive",
+    "seed": 7,
+    "version": "0.1.0",
+}
+PHENOTYPES = tuple(published.TABLE_3)
+FAMILIES = ("ann_1", "ann_2", "ann_3", "gru_1", "gru_2", "lstm_1", "lstm_2", "bilstm_1", "bilstm_2")
+
+
+def make_leaderboard(seed=1, phenotypes=PHENOTYPES):
+    """Every candidate guesses: ED counts are binomial, so that ties are common."""
+    generator = np.random.default_rng(seed)
+    candidates = []
+    for phenotype in phenotypes:
+        for method in METHODS:
+            deep = method in DEEP_METHODS
+            population = "target" if method == "none" else "source"
+            sizes = (published.TABLE_1 if method == "none" else published.TABLE_2)[phenotype]
+            for at, n_snps in enumerate(sizes):
+                for model in FAMILIES if deep else ("svm", "cart", "rus", "forest", "bagging"):
+                    for depth in (1, 2) if method == "deep_finetuned" else (0,):
+                        if not n_snps:
+                            continue
+                        panel = f"{population}_{at + 1:02d}"
+                        candidates.append(
+                            Candidate(
+                                key=f"{phenotype}-{method}-{panel}-{model}-{depth}",
+                                phenotype=phenotype,
+                                method=method,
+                                fit_on="target",
+                                panel=panel,
+                                n_snps=n_snps,
+                                model=f"{model}+svm" if method == "deep_pretrained" else model,
+                                trainable_layers=depth,
+                                td_accuracy=generator.binomial(70, 0.8) / 70,
+                                vd_accuracy=generator.binomial(10, 0.5) / 10,
+                                ed_accuracy=generator.binomial(20, 0.5) / 20,
+                                source_ed_accuracy=generator.binomial(200, 0.5) / 200 if deep else np.nan,
+                            )
+                        )
+    return tabulate(candidates)
+
+
+def make_predictions(n_right, n=50):
+    """Labels, half of them cases, and scores of which `n_right` are right."""
+    labels = (np.arange(n) % 2).astype(np.int8)
+    called = np.where(np.arange(n) < n_right, labels, 1 - labels)
+    return labels, np.where(called == 1, 0.9, 0.2)
+
+
+def make_results(leaderboard):
+    """Results whose FD accuracies are those of the paper's Tables 8 and 9."""
+    printed = {}
+    for table in (published.TABLE_8, published.TABLE_9):
+        for at, phenotype in enumerate(table.phenotypes):
+            printed[phenotype] = {
+                "none": table.rows[published.WITHOUT][at],
+                "snp_transfer": table.rows[published.WITH_SNPS][at],
+                **{method: table.rows[published.WITH_DEEP][at] for method in DEEP_METHODS},
+            }
+    rows = []
+    for chosen in select_best(leaderboard).to_dict("records"):
+        n_right = printed[chosen["phenotype"]][chosen["method"]] // 2
+        rows.append(
+            build_result(
+                chosen,
+                evaluate_predictions(*make_predictions(n_right)),
+                oracle_accuracy=0.74,
+                ceiling=best_accuracy(0.5),
+                n_risk_snps=int(chosen["phenotype"].split("_")[0]),
+            )
+        )
+    return tabulate_results(rows)
+
+
+def make_panel_sizes():
+    """The sizes of Tables 1 and 2."""
+    rows = [
+        (phenotype, population, f"{population}_{at + 1}", n)
+        for population, table in (("target", published.TABLE_1), ("source", published.TABLE_2))
+        for phenotype, sizes in table.items()
+        for at, n in enumerate(sizes)
+    ]
+    return pd.DataFrame(rows, columns=["phenotype", "population", "panel", "n_snps"])
+
+
+def make_quality():
+    rows = [
+        ("duplicate", "source", 12, 101041),
+        ("monomorphic", "source", 0, 101041),
+        ("duplicate", "target", 3, 136018),
+    ]
+    return pd.DataFrame(rows, columns=["step", "population", "removed", "left"])
+
+
+def make_curves():
+    epochs = np.arange(1, 31)
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "name": f"{phenotype} gru_1",
+                    "epoch": epochs,
+                    "td_loss": 0.7 * np.exp(-epochs / 12),
+                    "vd_loss": 0.72 + 0.01 * (epochs - 8) ** 2 / 50,
+                }
+            )
+            for phenotype in PHENOTYPES
+        ]
+    )
