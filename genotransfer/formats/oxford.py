@@ -151,9 +151,12 @@ class _GenReader:
             *leading, rest = line.split(None, self.leading)
             if len(leading) < self.leading:
                 raise self._make_error(
-                    f"{len(line.split())} columns where {self.leading + 3 * len(self.samples)} are due", number
+                    f"{len(line.split())} columns where {self.leading + 3 * len(self.samples)} are due",
+                    number,
                 )
-            variants.append(self._read_variant([decode_text(one, self.path, number) for one in leading], number))
+            variants.append(
+                self._read_variant([decode_text(one, self.path, number) for one in leading], number)
+            )
             dosages.append(self._call(rest, number))
             if len(variants) == size:
                 yield pd.DataFrame(variants, columns=VARIANT_COLUMNS), np.stack(dosages, axis=1)
@@ -188,7 +191,9 @@ class _GenReader:
             )
         if a == b:
             raise self._make_error(
-                f"both alleles are {a!r}", number, remedy="Name two different alleles, or leave the variant out"
+                f"both alleles are {a!r}",
+                number,
+                remedy="Name two different alleles, or leave the variant out",
             )
         variant_id = snp_id if rs_id == "." else rs_id
         before = self.rows_of_ids.setdefault(variant_id, number)
@@ -207,7 +212,9 @@ class _GenReader:
         total = probabilities.sum(axis=1)
         without = total == 0
         wrong = (
-            (abs(total - 1) > SUM_TOLERANCE) & ~without | (probabilities < 0).any(axis=1) | ~np.isfinite(total)
+            (abs(total - 1) > SUM_TOLERANCE) & ~without
+            | (probabilities < 0).any(axis=1)
+            | ~np.isfinite(total)
         )
         if wrong.any():
             raise self._describe_wrong(probabilities, int(np.argmax(wrong)), number)

@@ -172,7 +172,8 @@ def _read_table(path: Path, columns: list[str]) -> pd.DataFrame:
         )
     except (ValueError, pd.errors.ParserError) as error:  # UnicodeDecodeError is a ValueError
         _raise_for_row(path, columns, error)
-    if not table["excess"].isna().all() or table[columns[-1]].isna().any():
+    # What a short row lacks comes as "" or NaN, by pandas' version.
+    if (table["excess"].fillna("") != "").any() or (table[columns[-1]].fillna("") == "").any():
         _raise_for_row(path, columns, None)
     return table[columns].astype(object)
 

@@ -72,7 +72,8 @@ def write_23andme(genotypes: Genotypes, folder: str | Path) -> dict[str, int]:
 def _write_people(genotypes: Genotypes, paths: list[Path]) -> None:
     with ExitStack() as stack:
         files = [
-            stack.enter_context(path.open("w", encoding="utf-8", newline="", buffering=1 << 16)) for path in paths
+            stack.enter_context(path.open("w", encoding="utf-8", newline="", buffering=1 << 16))
+            for path in paths
         ]
         for file in files:
             file.write(HEADER)
@@ -173,7 +174,9 @@ def _read_person(path: Path, wanted: pd.DataFrame, counts: dict[str, int]) -> In
         (second == some["counted"]) | (second == some["other"])
     )
     indel = first.isin(["D", "I"]) | second.isin(["D", "I"])
-    moved = (rows["chromosome"] != name_chromosomes(some["chromosome"])) | (rows["position"] != some["position"])
+    moved = (rows["chromosome"] != name_chromosomes(some["chromosome"])) | (
+        rows["position"] != some["position"]
+    )
     found = {
         "genotypes not called": rows["genotype"].isin(NOT_CALLED).sum(),
         "genotypes with an insertion or deletion": indel.sum(),

@@ -89,7 +89,9 @@ class _VcfReader:
         file.close()
         if not names:
             raise InputError(
-                "the file has no samples", file=self.path, remedy="Give a VCF with genotypes, not one of sites"
+                "the file has no samples",
+                file=self.path,
+                remedy="Give a VCF with genotypes, not one of sites",
             )
         return names
 
