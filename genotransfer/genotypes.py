@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,9 @@ class Genotypes:
         0 unknown), phenotype (str, as in the .fam file).
     variant_rows, sample_rows : positions of the variants and samples in the file.
     swapped : for each variant, whether ``counted`` is the file's second allele.
+    file_shape : number of samples and variants in the file.
+    counts : what a reader of another format left out or set to missing on the way to this
+        fileset, by reason; empty for a fileset that was opened as it stood.
     """
 
     prefix: Path
@@ -48,6 +51,7 @@ class Genotypes:
     sample_rows: Int64[np.ndarray, " n_samples"]
     swapped: Bool[np.ndarray, " n_variants"]
     file_shape: tuple[int, int]
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def n_variants(self) -> int:
@@ -136,7 +140,7 @@ class Genotypes:
         """Return a view of some variants and samples, by position or mask, in the order given."""
         chosen = self
         if variants is not None:
-            at = np.flatnonzero(variants) if np.asarray(variants).dtype == bool else np.asarray(variants)
+            at = _to_positions(variants, self.n_variants)
             chosen = replace(
                 chosen,
                 variants=self.variants.iloc[at].reset_index(drop=True),
@@ -144,7 +148,7 @@ class Genotypes:
                 swapped=self.swapped[at],
             )
         if samples is not None:
-            at = np.flatnonzero(samples) if np.asarray(samples).dtype == bool else np.asarray(samples)
+            at = _to_positions(samples, self.n_samples)
             chosen = replace(
                 chosen,
                 samples=self.samples.iloc[at].reset_index(drop=True),
@@ -160,7 +164,7 @@ class Genotypes:
         InputError
             An id is not among the variants.
         """
-        return self._locate(pd.Index(self.variants["id"]), list(ids), "variant")
+        return self._locate(self.variants["id"], list(ids), "variant")
 
     def locate_samples(self, iids: pd.Series | list[str]) -> Int64[np.ndarray, " k"]:
         """Return the positions of samples by individual id (IID).
@@ -170,10 +174,12 @@ class Genotypes:
         InputError
             An id is not among the samples.
         """
-        return self._locate(pd.Index(self.samples["iid"]), list(iids), "sample")
+        return self._locate(self.samples["iid"], list(iids), "sample")
 
-    def _locate(self, index: pd.Index, ids: list[str], what: str) -> Int64[np.ndarray, " k"]:
-        at = index.get_indexer(pd.Index(ids))
+    def _locate(self, names: pd.Series, ids: list[str], what: str) -> Int64[np.ndarray, " k"]:
+        first = names[~names.duplicated()]  # a view may hold one variant or sample more than once
+        found = pd.Index(first).get_indexer(pd.Index(ids, dtype=object))
+        at = np.where(found < 0, -1, first.index.to_numpy()[found]) if len(first) else found
         absent = [one for one, where in zip(ids, at, strict=True) if where < 0]
         if absent:
             named = ", ".join(map(str, absent[:5]))
@@ -191,8 +197,12 @@ class Genotypes:
         return replace(self, variants=variants, swapped=self.swapped ^ swap)
 
     def write(self, prefix: str | Path) -> Genotypes:
-        """Write this view as a fileset of its own and open it."""
-        return self.from_dosages(prefix, self.read(), self.variants, self.samples)
+        """Write this view as a fileset of its own, block by block, and open it."""
+        from genotransfer.formats import plink
+
+        blocks = ((self.variants.iloc[where], dosages) for where, dosages in self.blocks())
+        plink.write_blocks(prefix, self.samples, blocks)
+        return self.open(prefix)
 
     def hash_contents(self) -> str:
         """Return the sha256 of the .bed, .bim and .fam files, in this order."""
@@ -202,3 +212,12 @@ class Genotypes:
                 while chunk := file.read(1 << 20):
                     digest.update(chunk)
         return digest.hexdigest()
+
+
+def _to_positions(chosen: np.ndarray, size: int) -> Int64[np.ndarray, " k"]:
+    chosen = np.asarray(chosen)
+    if chosen.dtype != bool:
+        return chosen.astype(np.int64)
+    if len(chosen) != size:
+        raise ValueError(f"a mask of {len(chosen)} for {size} rows")
+    return np.flatnonzero(chosen)

@@ -1,12 +1,22 @@
-"""Files that are whole or absent: written under a temporary name, then renamed."""
+"""Files read with clear errors, and files that are whole or absent.
+
+Text is read line by line, gzipped or not. Output is written under a temporary name, then renamed.
+"""
 
 from __future__ import annotations
 
+import gzip
+import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from genotransfer.errors import InputError
+
+GZIP_MAGIC = b"\x1f\x8b"
 
 
 @contextmanager
@@ -14,20 +24,117 @@ def replace_together(*targets: str | Path) -> Iterator[list[Path]]:
     """Yield one temporary path for each target; rename all of them when the block succeeds.
 
     When the block raises, the targets are left as they were and the temporary files are removed.
-    The parent folders are made when they are absent.
+    Parent folders that are absent are made, and taken away again when the block raises. A
+    temporary path may become a folder; it then takes the place of an absent or empty folder only.
+
+    Raises
+    ------
+    InputError
+        A target is a folder that is not empty, or a parent of a target is a file.
     """
     paths = [Path(target) for target in targets]
-    folders = [_make_folder(path.parent) for path in paths]
-    temporary = [folder / path.name for folder, path in zip(folders, paths, strict=True)]
+    for path in paths:
+        if path.is_dir() and any(path.iterdir()):
+            raise InputError(
+                "this is a folder, and it is not empty", file=path, remedy="Name a path that is not taken"
+            )
+    made = [folder for path in paths for folder in _absent_parents(path)]
+    folders: list[Path] = []
+    complete = False
     try:
+        folders.extend(_make_folder(path.parent) for path in paths)
+        temporary = [folder / path.name for folder, path in zip(folders, paths, strict=True)]
         yield temporary
         for source, path in zip(temporary, paths, strict=True):
-            source.replace(path)
+            if path.is_dir():
+                path.rmdir()
+            os.replace(source, path)
+        complete = True
     finally:
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
+        if not complete:
+            for folder in made:
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+
+
+def _absent_parents(path: Path) -> list[Path]:
+    """Return the folders above `path` that are not there yet, the deepest first."""
+    return [folder for folder in path.absolute().parents if not folder.exists()]
 
 
 def _make_folder(parent: Path) -> Path:
-    parent.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=".writing-", dir=parent))
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=".writing-", dir=parent))
+    except OSError as error:
+        raise InputError(
+            f"no file can be written there: {error.strerror}",
+            file=parent,
+            remedy="Name a folder you may write to",
+        ) from error
+
+
+def require_file(path: str | Path, *, remedy: str = "Check the path") -> Path:
+    """Return `path` as a Path.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it is empty.
+    """
+    path = Path(path)
+    if not path.is_file():
+        problem = "this is a folder, not a file" if path.is_dir() else "there is no such file"
+        raise InputError(problem, file=path, remedy=remedy)
+    if not path.stat().st_size:
+        raise InputError("the file is empty", file=path, remedy="Make the file again")
+    return path
+
+
+def read_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
+    """Yield (1-based row, line without its end) of a text file, unpacking gzip as it goes.
+
+    Raises
+    ------
+    InputError
+        The file is missing, empty, unreadable, or a gzip file that is damaged.
+    """
+    path = require_file(path)
+    number = 0
+    try:
+        with path.open("rb") as file:
+            packed = path.suffix == ".gz" or file.read(2) == GZIP_MAGIC
+        with gzip.open(path, "rb") if packed else path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                yield number, line.rstrip(b"\r\n")
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(
+            f"the gzip file is damaged or is none: {error}",
+            file=path,
+            row=number + 1,
+            remedy="Copy or pack the file again, and test it with gzip -t",
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"the file cannot be read: {error.strerror}", file=path, remedy="Check the file's permissions"
+        ) from error
+    if not number:
+        raise InputError("the file is empty", file=path, remedy="Make the file again")
+
+
+def decode_text(field: bytes, path: str | Path, row: int) -> str:
+    """Return bytes of a text file as text.
+
+    Raises
+    ------
+    InputError
+        The bytes are not UTF-8.
+    """
+    try:
+        return field.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "the row is not text in UTF-8", file=path, row=row, remedy="Check that this is the right file"
+        ) from error

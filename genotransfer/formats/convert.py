@@ -1,0 +1,214 @@
+"""Any supported genotypes in, any supported format out; the format is told by the name."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from genotransfer.errors import InputError
+from genotransfer.formats import plink
+from genotransfer.formats.files import require_file
+from genotransfer.formats.oxford import read_oxford, write_oxford
+from genotransfer.formats.twentythreeandme import read_23andme, write_23andme
+from genotransfer.formats.vcf import read_vcf
+from genotransfer.genotypes import MISSING, Genotypes
+
+READABLE = ("plink", "oxford", "vcf", "23andme")
+WRITABLE = ("plink", "oxford", "23andme")
+SUFFIXES = {
+    ".bed": "plink",
+    ".bim": "plink",
+    ".fam": "plink",
+    ".gen": "oxford",
+    ".gen.gz": "oxford",
+    ".vcf": "vcf",
+    ".vcf.gz": "vcf",
+    ".vcf.bgz": "vcf",
+    ".bcf": "vcf",
+    ".txt": "23andme",
+    ".txt.gz": "23andme",
+}
+
+
+@dataclass(frozen=True)
+class ConversionSummary:
+    """What a conversion read and wrote.
+
+    Attributes
+    ----------
+    input, output : paths as given.
+    from_format, to_format : one of ``plink``, ``oxford``, ``vcf``, ``23andme``.
+    n_samples, n_variants : size of what was written.
+    n_missing : genotypes that are missing in it.
+    counts : what was left out or set to missing on the way, by reason.
+    """
+
+    input: str
+    output: str
+    from_format: str
+    to_format: str
+    n_samples: int
+    n_variants: int
+    n_missing: int
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def detect_format(path: str | Path) -> str:
+    """Return the format of existing genotypes or of a path to write: by suffix, else ``plink``.
+
+    A folder that holds .txt files is ``23andme``.
+    """
+    path = Path(path)
+    name = path.name.lower()
+    for suffix in sorted(SUFFIXES, key=len, reverse=True):
+        if name.endswith(suffix):
+            return SUFFIXES[suffix]
+    if path.is_dir():
+        return "23andme"
+    return "plink"
+
+
+def open_genotypes(
+    path: str | Path,
+    scratch_prefix: str | Path,
+    *,
+    from_format: str | None = None,
+    sample: str | Path | None = None,
+    chromosome: str | None = None,
+    hard_call_threshold: float = 0.9,
+    reference: str | Path | pd.DataFrame | None = None,
+) -> Genotypes:
+    """Open genotypes of any supported format.
+
+    Parameters
+    ----------
+    path : a PLINK prefix or .bed; a .gen or .gen.gz; a .vcf, .vcf.gz or .bcf; a 23andMe .txt or a
+        folder of them.
+    scratch_prefix : path of the PLINK fileset to write when `path` is not one already.
+    from_format : ``plink``, ``oxford``, ``vcf`` or ``23andme``; told by the name when None.
+    sample : the .sample file of a .gen; the .gen's name with ``.sample`` when None.
+    chromosome, hard_call_threshold : see `read_oxford`.
+    reference : variants for `read_23andme`, as a table, a .bim or a PLINK prefix.
+
+    Returns
+    -------
+    Genotypes; `Genotypes.counts` tells what was left out or set to missing.
+
+    Raises
+    ------
+    InputError
+        The format is unknown, or a file is missing or malformed.
+    """
+    kind = _check_format(from_format or detect_format(path), READABLE, path)
+    if kind == "oxford":
+        return read_oxford(
+            path,
+            _find_sample_file(path) if sample is None else sample,
+            prefix_out=scratch_prefix,
+            chromosome=chromosome,
+            hard_call_threshold=hard_call_threshold,
+        )
+    if kind == "vcf":
+        return read_vcf(path, prefix_out=scratch_prefix)
+    if kind == "23andme":
+        return read_23andme(path, _read_reference(reference, path), scratch_prefix)
+    return Genotypes.open(path)
+
+
+def convert(
+    input: str | Path,  # noqa: A002
+    output: str | Path,
+    *,
+    from_format: str | None = None,
+    to_format: str | None = None,
+    sample: str | Path | None = None,
+    chromosome: str | None = None,
+    hard_call_threshold: float = 0.9,
+    reference: str | Path | pd.DataFrame | None = None,
+) -> ConversionSummary:
+    """Convert genotypes from one format to another.
+
+    Parameters
+    ----------
+    input, sample, chromosome, hard_call_threshold, reference, from_format : see `open_genotypes`.
+    output : a PLINK prefix or .bed; a .gen or .gen.gz (the .sample is written beside it); or a
+        folder for 23andMe files, with `to_format` ``23andme``.
+    to_format : ``plink``, ``oxford`` or ``23andme``; told by the output's name when None.
+
+    Raises
+    ------
+    InputError
+        A format is unknown or cannot be written, or a file is missing or malformed. The output is
+        then as it was before.
+    """
+    kind = _check_format(from_format or detect_format(input), READABLE, input)
+    wanted = _check_format(to_format or detect_format(output), WRITABLE, output)
+    with tempfile.TemporaryDirectory(prefix="genotransfer-") as scratch:
+        genotypes = open_genotypes(
+            input,
+            Path(scratch) / "genotypes",
+            from_format=kind,
+            sample=sample,
+            chromosome=chromosome,
+            hard_call_threshold=hard_call_threshold,
+            reference=reference,
+        )
+        counts = dict(genotypes.counts)
+        if wanted == "oxford":
+            write_oxford(genotypes, output, _strip_gen(output).with_suffix(".sample"))
+        elif wanted == "23andme":
+            counts |= write_23andme(genotypes, output)
+        else:
+            genotypes.write(plink.strip_suffix(output))
+        n_missing = sum(int(np.count_nonzero(dosages == MISSING)) for _, dosages in genotypes.blocks())
+    return ConversionSummary(
+        input=str(input),
+        output=str(output),
+        from_format=kind,
+        to_format=wanted,
+        n_samples=genotypes.n_samples,
+        n_variants=genotypes.n_variants,
+        n_missing=n_missing,
+        counts=counts,
+    )
+
+
+def _check_format(name: str, known: tuple[str, ...], path: str | Path) -> str:
+    if name not in known:
+        what = "read" if known is READABLE else "written"
+        raise InputError(
+            f"the format {name!r} cannot be {what}", file=path, remedy=f"Choose one of {', '.join(known)}"
+        )
+    return name
+
+
+def _strip_gen(path: str | Path) -> Path:
+    """Return a .gen's path without ``.gen`` and ``.gz``, with a suffix for `with_suffix` to replace."""
+    path = Path(path)
+    name = path.name
+    for suffix in (".gz", ".gen"):
+        name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
+    return path.with_name(name + ".gen")
+
+
+def _find_sample_file(gen: str | Path) -> Path:
+    return require_file(
+        _strip_gen(gen).with_suffix(".sample"),
+        remedy="A .gen file needs its .sample file: put it beside the .gen, or name it",
+    )
+
+
+def _read_reference(reference: str | Path | pd.DataFrame | None, path: str | Path) -> pd.DataFrame:
+    if reference is None:
+        raise InputError(
+            "a 23andMe file does not say which alleles its variants have",
+            file=path,
+            remedy="Name reference variants: a PLINK fileset or .bim of the population to compare with",
+        )
+    if isinstance(reference, pd.DataFrame):
+        return reference
+    return plink.read_bim(f"{plink.strip_suffix(reference)}.bim")

@@ -1,0 +1,172 @@
+"""VCF and BCF: called genotypes of biallelic SNPs, turned into a PLINK fileset.
+
+Needs cyvcf2, the optional extra ``vcf``. Filters on quality and depth are not applied here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int8
+
+from genotransfer.errors import InputError
+from genotransfer.formats import plink
+from genotransfer.formats.chromosomes import name_chromosome
+from genotransfer.formats.files import require_file
+from genotransfer.genotypes import MISSING, SAMPLE_COLUMNS, VARIANT_COLUMNS, Genotypes
+
+# What a whole bgzip file ends with (SAM/BAM specification, section 4.1.2).
+BGZF_START = b"\x1f\x8b\x08\x04"
+BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+BASES = {"A", "C", "G", "T"}
+CYVCF2_MISSING = 3
+BLOCK_GENOTYPES = 1 << 23
+
+
+def read_vcf(path: str | Path, *, prefix_out: str | Path) -> Genotypes:
+    """Turn the SNPs of a VCF or BCF file into a PLINK fileset and open it.
+
+    Dosages count copies of ALT. A genotype with a missing allele is missing; a haploid one counts
+    as two copies. A SNP without an id is called chromosome:position:REF:ALT. Records are read
+    in blocks, so memory does not grow with their number.
+
+    Parameters
+    ----------
+    path : a .vcf, .vcf.gz or .bcf file.
+    prefix_out : path of the fileset to write, without ``.bed``.
+
+    Returns
+    -------
+    Genotypes of all biallelic SNPs, in the file's order. `Genotypes.counts` has ``records with
+    several alternative alleles``, ``records that are no SNPs`` and ``records with an id that
+    stood before`` (all left out), and ``SNPs named by position``.
+
+    Raises
+    ------
+    InputError
+        cyvcf2 is not installed, or the file is missing, empty, truncated, no VCF, or has no
+        samples or no biallelic SNPs. Nothing is written then.
+    """
+    path = require_file(path)
+    if find_spec("cyvcf2") is None:
+        raise InputError(
+            "reading VCF and BCF needs the package cyvcf2, which is not installed",
+            file=path,
+            remedy="Install the extra: pip install 'genotransfer[vcf]'",
+        )
+    _check_end(path)
+    reader = _VcfReader(path)
+    names = reader.read_sample_names()
+    samples = pd.DataFrame([(name, name, "0", "0", 0, "-9") for name in names], columns=SAMPLE_COLUMNS)
+    plink.write_blocks(prefix_out, samples, reader.blocks())
+    return replace(Genotypes.open(prefix_out), counts=reader.counts)
+
+
+@dataclass
+class _VcfReader:
+    """The records of one file, in blocks, with counts of those left out."""
+
+    path: Path
+    counts: dict[str, int] = field(
+        default_factory=lambda: {
+            "records with several alternative alleles": 0,
+            "records that are no SNPs": 0,
+            "records with an id that stood before": 0,
+            "SNPs named by position": 0,
+        }
+    )
+    n_records: int = 0
+
+    def read_sample_names(self) -> list[str]:
+        """Return the samples' names."""
+        file = self._open()
+        names = list(file.samples)
+        file.close()
+        if not names:
+            raise InputError(
+                "the file has no samples",
+                file=self.path,
+                remedy="Give a VCF with genotypes, not one of sites",
+            )
+        return names
+
+    def blocks(self) -> Iterator[tuple[pd.DataFrame, Int8[np.ndarray, "n_samples k"]]]:
+        """Yield (variants, dosages of ALT)."""
+        file = self._open()
+        size = min(4096, max(1, BLOCK_GENOTYPES // len(file.samples)))
+        variants: list[tuple[str, str, float, int, str, str]] = []
+        dosages: list[Int8[np.ndarray, " n_samples"]] = []
+        seen: set[str] = set()
+        try:
+            for record in file:
+                self.n_records += 1
+                variant = self._take_snp(record, seen)
+                if variant is None:
+                    continue
+                variants.append(variant)
+                calls = record.gt_types.astype(np.int8)
+                calls[calls == CYVCF2_MISSING] = MISSING
+                dosages.append(calls)
+                if len(variants) == size:
+                    yield pd.DataFrame(variants, columns=VARIANT_COLUMNS), np.stack(dosages, axis=1)
+                    variants, dosages = [], []
+        except (OSError, ValueError, TypeError) as error:
+            raise self._make_error(f"the record cannot be read: {error}", self.n_records + 1) from error
+        except Exception as error:
+            if type(error) is not Exception:  # cyvcf2 raises bare Exceptions for what htslib cannot parse
+                raise
+            raise self._make_error(f"the record cannot be read: {error}", self.n_records + 1) from error
+        finally:
+            file.close()
+        if variants:
+            yield pd.DataFrame(variants, columns=VARIANT_COLUMNS), np.stack(dosages, axis=1)
+
+    def _open(self):  # type: ignore[no-untyped-def]  # cyvcf2 has no types
+        from cyvcf2 import VCF
+
+        try:
+            return VCF(str(self.path), gts012=True, strict_gt=True, lazy=False)
+        except Exception as error:
+            raise self._make_error(f"this is no VCF or BCF that htslib can read: {error}") from error
+
+    def _take_snp(self, record, seen: set[str]) -> tuple[str, str, float, int, str, str] | None:  # type: ignore[no-untyped-def]
+        ref, alts = record.REF.upper(), [alt.upper() for alt in record.ALT]
+        if len(alts) > 1:
+            self.counts["records with several alternative alleles"] += 1
+            return None
+        if ref not in BASES or not alts or alts[0] not in BASES:
+            self.counts["records that are no SNPs"] += 1
+            return None
+        chromosome = name_chromosome(record.CHROM)
+        name = record.ID
+        if name in (None, "."):
+            name = f"{chromosome}:{record.POS}:{ref}:{alts[0]}"
+            self.counts["SNPs named by position"] += 1
+        if name in seen:
+            self.counts["records with an id that stood before"] += 1
+            return None
+        seen.add(name)
+        return chromosome, name, 0.0, record.POS, alts[0], ref
+
+    def _make_error(self, problem: str, record: int | None = None) -> InputError:
+        where = "" if record is None else f" (record {record})"
+        return InputError(f"{problem}{where}", file=self.path, remedy="Check the file with bcftools view")
+
+
+def _check_end(path: Path) -> None:
+    """Raise when a bgzip file lacks the block that ends it: htslib would only warn of it."""
+    with path.open("rb") as file:
+        if file.read(4) != BGZF_START:
+            return
+        file.seek(-min(len(BGZF_END), path.stat().st_size), 2)
+        if file.read() != BGZF_END:
+            raise InputError(
+                "the file is truncated: the block that ends a bgzip file is not there",
+                file=path,
+                remedy="Copy the file again, or pack it again with bgzip",
+            )
