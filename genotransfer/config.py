@@ -135,11 +135,27 @@ class SplitSizes(Settings):
         return self.TD + self.VD + self.ED
 
 
+class SourceSizes(SplitSizes):
+    """Splits of the source; Muneeb 2022, Methods."""
+
+    TD: Size = 700
+    VD: Size = 100
+    ED: Size = 200
+
+
+class TargetSizes(SplitSizes):
+    """Splits of the target; Muneeb 2022, Methods."""
+
+    TD: Size = 70
+    VD: Size = 10
+    ED: Size = 20
+
+
 class Splits(Settings):
     """Sizes of the splits of both populations, and of the target's final data."""
 
-    source: SplitSizes = SplitSizes(TD=700, VD=100, ED=200)
-    target: SplitSizes = SplitSizes(TD=70, VD=10, ED=20)
+    source: SourceSizes = SourceSizes()
+    target: TargetSizes = TargetSizes()
     final: Size | None = Field(50, description="size of FD; null takes every sample the splits leave")
 
 
