@@ -140,7 +140,7 @@ def select_panels(
         except StudyError as error:
             raise StudyError(f"{name}_{phenotype}, panels.{role}: {error}") from error
         panels.append(chosen)
-        sizes.append(panel_sizes(result, study.panels.statistic, thresholds, role))
+        sizes.append(panel_sizes(result, study.panels.statistic, thresholds, role, kept))
     chosen, counted = pd.concat(panels, ignore_index=True), pd.concat(sizes, ignore_index=True)
     with replace_together(Path(panels_folder) / "panels.parquet", Path(panels_folder) / "sizes.parquet") as [
         written,

@@ -12,14 +12,14 @@ import pandas as pd
 from jaxtyping import Bool, Int8
 
 from genotransfer.alignment import align_populations
-from genotransfer.config import GenotypeFiles, SimulatedGenotypes, Study
+from genotransfer.config import GenotypeFiles, PhenotypeColumn, PhenotypeFiles, SimulatedGenotypes, Study
 from genotransfer.errors import AlignmentError, StudyError
 from genotransfer.formats.convert import open_genotypes
 from genotransfer.formats.files import replace_together
 from genotransfer.formats.oxford import write_oxford
 from genotransfer.formats.twentythreeandme import write_23andme
 from genotransfer.genotypes import SAMPLE_COLUMNS, Genotypes
-from genotransfer.phenotypes import read_phenotypes
+from genotransfer.phenotypes import CohortPhenotypes, read_phenotypes
 from genotransfer.randomness import make_generator
 from genotransfer.simulation.haplotypes import simulate_genotypes
 from genotransfer.simulation.panel import ReferencePanel, load_shipped_panel, read_hapgen_panel
@@ -168,39 +168,50 @@ def _ingest(
     aligned = align_populations(
         opened["source"], opened["target"], match_by=settings.match_by, ambiguous=settings.ambiguous
     )
-    source = aligned.source.select(samples=_find_phenotyped(study, settings, "source", aligned.source))
-    eligible = _find_phenotyped(study, settings, "target", aligned.target)
-    learning, final = _divide(study, eligible)
+    counts = dict(aligned.report)
+    eligible = {
+        role: _find_phenotyped(study, settings, role, view, counts)
+        for role, view in (("source", aligned.source), ("target", aligned.target))
+    }
+    learning, final = _divide(study, eligible["target"])
     written = {
-        "source": source.write(targets["source"]),
+        "source": aligned.source.select(samples=eligible["source"]).write(targets["source"]),
         "target": aligned.target.select(samples=learning).write(targets["target"]),
         "final": aligned.target.select(samples=final).write(targets["final"]),
     }
     for role in opened:
         for left in targets[role].parent.glob(f"read_{role}*"):
             left.unlink()
-    return written, aligned.counts
+    return written, counts
 
 
-def _find_phenotyped(study: Study, settings: GenotypeFiles, role: str, genotypes: Genotypes) -> np.ndarray:
-    """Return the positions of the samples that have every phenotype of the study."""
+def _find_phenotyped(
+    study: Study, settings: GenotypeFiles, role: str, genotypes: Genotypes, counts: dict[str, int]
+) -> np.ndarray:
+    """Return the positions of the samples that have every phenotype of the study; count the others."""
     found = np.ones(genotypes.n_samples, dtype=bool)
-    if study.phenotypes.kind == "files":
-        files = settings.source if role == "source" else settings.target
+    if isinstance(study.phenotypes, PhenotypeFiles):
         for column in study.phenotypes.columns:
-            table = read_phenotypes(
-                settings.resolve(files.phenotypes),
-                column.column,
-                iid_column=files.iid_column,
-                threshold=column.threshold if column.threshold != "binary" else None,
-            )
-            found &= genotypes.samples["iid"].isin(table["IID"]).to_numpy()
-    if not found.any():
-        raise StudyError(
-            f"No sample of {genotypes.prefix}.fam is in the {role}'s phenotype file with every phenotype. "
-            "Check that both name samples by the same individual id."
-        )
+            read = read_cohort(settings, role, column, genotypes.samples["iid"])
+            found &= genotypes.samples["iid"].isin(read.table["IID"]).to_numpy()
+            name = study.source if role == "source" else study.target
+            counts[f"{name} samples without {column.name}"] = read.n_without_phenotype
+            counts[f"{name} samples with {column.name} but no genotypes"] = read.n_not_genotyped
     return np.flatnonzero(found)
+
+
+def read_cohort(
+    settings: GenotypeFiles, role: str, column: PhenotypeColumn, samples: pd.Series
+) -> CohortPhenotypes:
+    """Read one phenotype of the source or the target, of the samples that have genotypes."""
+    files = settings.source if role == "source" else settings.target
+    return read_phenotypes(
+        settings.resolve(files.phenotypes),
+        column.column,
+        iid_column=files.iid_column,
+        threshold=None if column.threshold == "binary" else column.threshold,
+        samples=samples,
+    )
 
 
 def _divide(study: Study, eligible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,22 +15,19 @@ from genotransfer.config import GenotypeFiles, PhenotypeFiles, SimulatedPhenotyp
 from genotransfer.errors import StudyError
 from genotransfer.formats.files import replace_together
 from genotransfer.genotypes import Genotypes
-from genotransfer.phenotypes import read_phenotypes, write_phenotypes
+from genotransfer.phenotypes import write_phenotypes
 from genotransfer.randomness import make_generator
+from genotransfer.simulation.traits import draw_risk_variants
+from genotransfer.simulation.kinship import compute_kinship, standardise_genotypes
 from genotransfer.simulation.phenotypes import (
     SimulatedPhenotype,
-    VarianceModel,
-    additive_model,
-    compute_kinship,
     correlate_effects,
     draw_raw_effects,
-    draw_risk_variants,
-    null_model,
-    paper_model,
     simulate_phenotype,
 )
+from genotransfer.simulation.variance import VarianceModel, additive_model, null_model, paper_model
 from genotransfer.splits import assign_splits
-from genotransfer.stages.genotypes import open_population
+from genotransfer.stages.genotypes import open_population, read_cohort
 
 RISK_COLUMNS = ["id", "counted", "other", "source_effect", "target_effect"]
 
@@ -160,9 +157,9 @@ def _draw_liability(
 ) -> SimulatedPhenotype:
     dosages = np.concatenate([one.read(at) for one in filesets])
     kinship = None
-    if model.needs_kinship:
+    if model.background_var > 0:
         blocks = (
-            np.concatenate([one.read(slice(start, start + 2048)) for one in filesets])
+            standardise_genotypes(np.concatenate([one.read(slice(start, start + 2048)) for one in filesets]))
             for start in range(0, filesets[0].n_variants, 2048)
         )
         kinship = compute_kinship(blocks, len(dosages))
@@ -187,19 +184,16 @@ def _ingest(
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any], pd.DataFrame]:
     assert isinstance(study.genotypes, GenotypeFiles)
     [column] = [one for one in settings.columns if one.name == phenotype]
-    read = {}
-    for role in ("source", "target"):
-        files = study.genotypes.source if role == "source" else study.genotypes.target
-        read[role] = read_phenotypes(
-            study.genotypes.resolve(files.phenotypes),
-            column.column,
-            iid_column=files.iid_column,
-            threshold=None if column.threshold == "binary" else column.threshold,
-        ).set_index("IID")
+    iids = {role: genotypes.samples["iid"] for role, genotypes in filesets.items()}
+    groups = {"source": iids["source"], "target": pd.concat([iids["target"], iids["final"]])}
+    read = {
+        role: read_cohort(study.genotypes, role, column, samples).table.set_index("IID")["phenotype"]
+        for role, samples in groups.items()
+    }
     tables = {}
     for role, genotypes in filesets.items():
-        values = read["source" if role == "source" else "target"]
+        labels = read["source" if role == "source" else "target"]
         table = genotypes.samples[["fid", "iid"]].rename(columns={"fid": "FID", "iid": "IID"})
-        tables[role] = table.assign(phenotype=values["phenotype"].reindex(table["IID"]).to_numpy())
+        tables[role] = table.assign(phenotype=labels.loc[table["IID"]].to_numpy())
     truth = {} if column.heritability is None else {"heritability": column.heritability}
     return tables, truth, pd.DataFrame(columns=RISK_COLUMNS)
