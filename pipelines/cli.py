@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from rich.table import Table
 
 from genotransfer import __version__
 from genotransfer.config import Study, load_study
-from genotransfer.errors import GenotransferError, InputError
+from genotransfer.errors import GenotransferError, InputError, StudyError
 
 STUDIES = Path(__file__).parent / "studies"
 app = typer.Typer(
@@ -76,6 +77,83 @@ def compile_study(
 
     compile_pipeline(find_study(study, overrides), out)
     typer.echo(out)
+
+
+class AssociationTest(StrEnum):
+    """Tests of association."""
+
+    allelic = "allelic"
+    genotypic = "genotypic"
+    trend = "trend"
+    fisher = "fisher"
+    logistic = "logistic"
+
+
+@app.command()
+def associate(
+    bfile: Annotated[Path, typer.Option(help="Prefix of a PLINK fileset.")],
+    pheno: Annotated[Path, typer.Option(help="Phenotype table: a header, a column IID.")],
+    out: Annotated[Path, typer.Option(help="The table to write, tab-separated.")],
+    test: Annotated[AssociationTest, typer.Option(help="The test.")] = AssociationTest.allelic,
+    pheno_name: Annotated[str | None, typer.Option(help="Column of the phenotype.")] = None,
+    threshold: Annotated[
+        str | None, typer.Option(help="Cut a quantitative phenotype: mean, zero or a number.")
+    ] = None,
+    covar: Annotated[Path | None, typer.Option(help="Covariates of the logistic test.")] = None,
+) -> None:
+    """Test each variant for association with a phenotype, as PLINK does."""
+    from genotransfer.stages.commands import associate_files
+
+    cut = threshold if threshold in (None, "mean", "zero") else _read_number(threshold)
+    table, read = associate_files(
+        bfile, pheno, test.value, out, pheno_name=pheno_name, threshold=cut, covar=covar
+    )
+    cases = int(read.table["phenotype"].sum())
+    note = f"{len(table)} rows; {cases} cases, {len(read.table) - cases} controls"
+    left = read.n_without_phenotype
+    typer.echo(f"{out}: {note}" + (f"; {left} samples without a phenotype left out" if left else ""))
+
+
+@app.command()
+def convert(
+    input: Annotated[str, typer.Argument(help="PLINK prefix, .gen, .vcf, .bcf, or 23andMe .txt.")],
+    output: Annotated[str, typer.Argument(help="PLINK prefix, .gen, or a folder for 23andMe files.")],
+    from_format: Annotated[str | None, typer.Option("--from", help="plink, oxford, vcf, 23andme.")] = None,
+    to_format: Annotated[str | None, typer.Option("--to", help="plink, oxford, 23andme.")] = None,
+    sample: Annotated[Path | None, typer.Option(help="The .sample file of a .gen.")] = None,
+    chromosome: Annotated[str | None, typer.Option(help="Chromosome of a .gen that has none.")] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="Variants of a 23andMe file: a .bim or PLINK prefix.")
+    ] = None,
+    hard_call_threshold: Annotated[float, typer.Option(help="Least probability of a called genotype.")] = 0.9,
+) -> None:
+    """Convert genotypes from one format to another."""
+    from genotransfer.formats.convert import convert as convert_files
+
+    done = convert_files(
+        input,
+        output,
+        from_format=from_format,
+        to_format=to_format,
+        sample=sample,
+        chromosome=chromosome,
+        hard_call_threshold=hard_call_threshold,
+        reference=reference,
+    )
+    typer.echo(
+        f"{done.output}: {done.n_samples} samples, {done.n_variants} variants ({done.to_format}), "
+        f"{done.n_missing} genotypes missing"
+    )
+    for reason, count in done.counts.items():
+        if count:
+            typer.echo(f"  {reason}: {count}")
+
+
+def _read_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise StudyError(f"--threshold {text!r} is neither mean, zero nor a number.") from error
 
 
 @app.command()

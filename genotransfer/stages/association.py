@@ -34,7 +34,7 @@ def control_quality(
     study : the study.
     phenotypes : folder with ``source.tsv`` and ``target.tsv``.
     genotypes : folders of the filesets by role; FD is not among them.
-    variants_folder : where ``variants.parquet`` (id, counted, other) and ``counts.parquet``
+    variants_folder : where ``variants.parquet`` (the columns of `Genotypes.variants`) and ``counts.parquet``
         (population, step, removed, left) are written.
     kept_phenotypes : where the phenotype tables are written again; a sample that failed has no split.
 
@@ -77,7 +77,7 @@ def control_quality(
     with replace_together(
         Path(variants_folder) / "variants.parquet", Path(variants_folder) / "counts.parquet"
     ) as [kept, counted]:
-        common[["id", "counted", "other"]].to_parquet(kept, index=False)
+        common.to_parquet(kept, index=False)
         pd.concat(counts, ignore_index=True).to_parquet(counted, index=False)
     return len(common)
 
