@@ -111,7 +111,7 @@ def build_result(
     *,
     oracle_accuracy: float = NAN,
     ceiling: float = NAN,
-    n_risk_snps: float = NAN,
+    n_risk_snps: int | float = NAN,
 ) -> dict[str, object]:
     """Return one row of the results: a chosen candidate with its metrics on FD.
 
@@ -158,11 +158,13 @@ def compare_predictions(
     return {"gain": float(right_second.mean() - right_first.mean()), "gain_low": low, "gain_high": high}
 
 
-def best_accuracy(heritability: float) -> float:
+def best_accuracy(heritability: int | float) -> float:
     """Return the best accuracy that SNPs of a given heritability of liability can reach.
 
     1/2 + arcsin(sqrt(h2))/pi: the chance that a normal liability and its genetic part lie on the
-    same side of the mean, which is the threshold. NaN in, NaN out.
+    same side of the mean, which is the threshold. It holds for a genetic score that is normal, as
+    of many SNPs; with 5 or 10 risk SNPs the best can lie a few points to either side, see
+    `expect_oracle_accuracy`. NaN in, NaN out.
 
     Raises
     ------
@@ -178,6 +180,26 @@ def best_accuracy(heritability: float) -> float:
     if not 0 <= heritability <= 1:
         raise StudyError(f"A heritability of {heritability} is impossible. Give one from 0 to 1.")
     return 0.5 + math.asin(math.sqrt(heritability)) / math.pi
+
+
+def expect_oracle_accuracy(scores: Float64[np.ndarray, " n"], heritability: float) -> float:
+    """Return the best accuracy of one phenotype's own genetic scores, whatever their distribution.
+
+    The mean over people of Phi(|score - mean| / sd of the noise): what the true risk SNPs reach on
+    a large sample, without the chance of a small one. Equals `best_accuracy` for normal scores.
+
+    Parameters
+    ----------
+    scores : genetic scores, ``dosages @ effects``, of a large sample of the population.
+    heritability : share of the liability's variance that the scores explain, above 0 to 1.
+    """
+    if not 0 < heritability <= 1:
+        return best_accuracy(heritability)
+    away = np.abs(scores - scores.mean())
+    if heritability == 1:
+        return float(np.mean(np.where(away > 0, 1.0, 0.5)))
+    noise = float(scores.std()) * math.sqrt((1 - heritability) / heritability)
+    return float(stats.norm.cdf(away / noise).mean()) if noise > 0 else 0.5
 
 
 def measure_recovery(accuracy: float, oracle_accuracy: float) -> float:
@@ -265,5 +287,5 @@ def _check_predictions(labels: np.ndarray, scores: np.ndarray) -> None:
         )
 
 
-def _divide(numerator: float, denominator: float) -> float:
+def _divide(numerator: int, denominator: int | float) -> float:
     return numerator / denominator if denominator else NAN

@@ -33,7 +33,7 @@ class Section:
 
 def show_gain(value: float, paper: int | None) -> Cell:
     """Return a percentage as a number cell with the paper's below it."""
-    return Cell(write_percent(value), None if paper is None else str(paper), number=True)
+    return Cell(write_percent(value), None if paper is None else write_percent(paper), number=True)
 
 
 def show_percent(value: object) -> Cell:

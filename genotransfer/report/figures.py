@@ -59,16 +59,16 @@ def draw_accuracies(path: str | Path, results: pd.DataFrame) -> Path:
     results = arrange_results(results)
     phenotypes = list(dict.fromkeys(results["phenotype"].astype(str)))
     methods = [method for method in METHODS if (results["method"] == method).any()]
-    figure = _start_figure(8.0, 1.6 + 0.28 * len(phenotypes) * (len(methods) + 1))
+    figure = _start_figure(8.0, 1.4 + 0.15 * len(phenotypes) * (len(methods) + 1))
     axes = figure.add_subplot()
-    step = 0.8 / max(len(methods), 1)
+    step = 0.84 / max(len(methods), 1)
     for at, method in enumerate(methods):
         rows = results[results["method"] == method]
-        y = [phenotypes.index(str(one)) - 0.4 + step * (at + 0.5) for one in rows["phenotype"]]
+        y = [phenotypes.index(str(one)) - 0.42 + step * (at + 0.5) for one in rows["phenotype"]]
         x = 100 * rows["fd_accuracy"].to_numpy(dtype=np.float64)
         low, high = (100 * rows[name].to_numpy(dtype=np.float64) for name in ("fd_low", "fd_high"))
         axes.hlines(y, low, high, color=COLOURS[method], linewidth=1.4, alpha=0.55)
-        axes.plot(x, y, MARKERS[method], color=COLOURS[method], markersize=6, label=METHOD_NAMES[method])
+        axes.plot(x, y, MARKERS[method], color=COLOURS[method], markersize=5, label=METHOD_NAMES[method])
     by_phenotype = results.drop_duplicates("phenotype")
     for name, colour, style, label in (
         ("oracle_accuracy", "#cc3311", "-", "True risk SNPs (oracle)"),

@@ -15,13 +15,14 @@ from genotransfer.report.gains import choose_deep, read_accuracies
 from genotransfer.report.tables import StudyFacts
 from genotransfer.selection import select_best, split_digits
 
+SPACE = "\N{NO-BREAK SPACE}"
 METHOD_NAMES = {
     "none": "Without transfer",
     "snp_transfer": "SNP transfer",
     "deep_simple": "Deep, not retrained",
-    "deep_pretrained": "Deep, frozen with a classical head",
+    "deep_pretrained": "Deep, frozen layers",
     "deep_finetuned": "Deep, fine-tuned",
-    "deep": "Deep transfer (best on ED)",
+    "deep": "Deep transfer, best on ED",
 }
 
 
@@ -30,7 +31,8 @@ class MethodSummary:
     """One method over all phenotypes; accuracies 0 to 1, NaN where undefined.
 
     ``gain`` is the paired comparison with no transfer over phenotypes; ``gain_low`` and
-    ``gain_high`` are its bootstrap interval. ``recovered`` is the ratio of means
+    ``gain_high`` are its bootstrap interval: over phenotypes, or, where there is one phenotype only,
+    over its people (``fd_gain_low`` and ``fd_gain_high`` of the results). ``recovered`` is the ratio of means
     (accuracy - 1/2) / (oracle - 1/2), which one phenotype with a poor oracle cannot upset.
     """
 
@@ -126,6 +128,8 @@ def _summarise(
         gain = compare_paired(without[both], values[both])
         generator = make_generator(seed, "report", "findings", method)
         low, high = bootstrap_difference(without[both], values[both], generator)
+        if len(rows) == 1 and "fd_gain_low" in rows:
+            low, high = float(rows["fd_gain_low"].iloc[0]), float(rows["fd_gain_high"].iloc[0])
     oracle = rows["oracle_accuracy"].to_numpy(dtype=np.float64)
     reached, possible = rows["fd_accuracy"].to_numpy(dtype=np.float64), oracle
     with_oracle = np.isfinite(reached) & np.isfinite(possible)
@@ -158,28 +162,33 @@ def _answer(summaries: list[MethodSummary]) -> tuple[str, str]:
     gain, n = chosen.gain, chosen.n_phenotypes
     measured = (
         f"On people no model had seen, models without transfer were right for "
-        f"{describe_points(without.accuracy, sign=False)} % and models with {name} for "
-        f"{describe_points(chosen.accuracy, sign=False)} %: "
+        f"{describe_points(without.accuracy, sign=False)}{SPACE}% and models with {name} for "
+        f"{describe_points(chosen.accuracy, sign=False)}{SPACE}%: "
         f"{describe_points(gain.difference)} points over {n} {'phenotype' if n == 1 else 'phenotypes'}"
     )
-    if np.isnan(gain.low):
-        if n >= 2:
-            return (
-                f"Each phenotype gained the same {describe_points(gain.difference)} points from {name}.",
-                f"{measured}. All differences are equal, so they have no interval.",
-            )
+    if n >= 2:
+        low, high, over = gain.low, gain.high, "paired by phenotype"
+    else:
+        low, high, over = chosen.gain_low, chosen.gain_high, "bootstrap over its people"
+    if np.isnan(low) and n >= 2:
         return (
-            f"One phenotype cannot say whether {name} helps.",
+            f"Each phenotype gained the same {describe_points(gain.difference)} points from {name}.",
+            f"{measured}. All differences are equal, so they have no interval.",
+        )
+    if np.isnan(low):
+        return (
+            f"One phenotype without an interval cannot say whether {name} helps.",
             f"{measured}. An interval over phenotypes needs at least two of them.",
         )
-    interval = f"95 % interval {describe_points(gain.low)} to {describe_points(gain.high)}"
-    if gain.low > 0:
-        verdict = f"{name[0].upper()}{name[1:]} helped."
-    elif gain.high < 0:
-        verdict = f"{name[0].upper()}{name[1:]} did harm."
+    title = f"{name[0].upper()}{name[1:]}"
+    if low > 0:
+        verdict = f"{title} helped."
+    elif high < 0:
+        verdict = f"{title} did harm."
     else:
         verdict = f"No clear effect of {name}: the data allow both a gain and a loss."
-    return verdict, f"{measured} ({interval}, paired by phenotype)."
+    interval = f"95{SPACE}% interval {describe_points(low)} to {describe_points(high)}"
+    return verdict, f"{measured} ({interval}, {over})."
 
 
 def _mean(values: pd.Series) -> float:

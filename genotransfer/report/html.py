@@ -13,7 +13,7 @@ from genotransfer.candidates import METHODS
 from genotransfer.errors import InputError
 from genotransfer.formats.files import replace_together
 from genotransfer.report import published, sections
-from genotransfer.report.findings import METHOD_NAMES, Findings, describe_points, find
+from genotransfer.report.findings import METHOD_NAMES, SPACE, Findings, describe_points, find
 from genotransfer.report.gains import group_phenotypes
 from genotransfer.report.tables import StudyFacts, arrange_results, describe_missing
 
@@ -123,14 +123,14 @@ def _list_tiles(findings: Findings) -> list[tuple[str, str, str]]:
         if method in by_method:
             one = by_method[method]
             remark = "" if one.gain is None else f"{describe_points(one.gain.difference)} points"
-            tiles.append((METHOD_NAMES[method], _percent(one.accuracy), remark))
-    tiles.append(("True risk SNPs (oracle)", _percent(findings.oracle), "true effects, same people"))
-    tiles.append(("Ceiling", _percent(findings.ceiling), "best possible in theory"))
+            tiles.append((METHOD_NAMES[method].split(",")[0], _percent(one.accuracy), remark))
+    tiles.append(("True risk SNPs (oracle)", _percent(findings.oracle), "true effects"))
+    tiles.append(("Ceiling", _percent(findings.ceiling), "best possible"))
     return [tile for tile in tiles if tile[1]]
 
 
 def _percent(value: float) -> str:
-    return "" if value != value else f"{describe_points(value, sign=False)} %"
+    return "" if value != value else f"{describe_points(value, sign=False)}{SPACE}%"
 
 
 def _embed_figure(path: Path) -> str:

@@ -81,7 +81,10 @@ def lay_out_summaries(summaries: Sequence[MethodSummary]) -> Section:
                 Cell(NOTHING if gain is None else describe_points(gain.difference), number=True),
                 Cell(NOTHING if gain is None else write_range(gain.low, gain.high)),
                 Cell(write_range(one.gain_low, one.gain_high)),
-                Cell(NOTHING if pd.isna(one.recovered) else f"{describe_points(one.recovered, False)} %"),
+                Cell(
+                    NOTHING if pd.isna(one.recovered) else f"{describe_points(one.recovered, False)} %",
+                    number=True,
+                ),
             ]
         )
     return Section(
@@ -227,13 +230,17 @@ def lay_out_alignment(alignment: Mapping[str, object]) -> Section:
     return Section("Common variants of the two populations", ("", "Number"), rows)
 
 
+def _write_gain(gain: float, low: float, high: float) -> str:
+    return NOTHING if pd.isna(gain) else f"{describe_points(gain)} ({write_range(low, high)})"
+
+
 def _lay_out_ties(leaderboard: pd.DataFrame, study: StudyFacts) -> Section:
     table = tabulate_ties(leaderboard, study["source"])
     rows = []
     for values in table.to_dict("records"):
         paper = published.TABLE_7.get(str(values["phenotype"]).removeprefix(f"{study['source']}_"))
         listed = zip(str(values["best_model"]).split(", "), str(values["n_snps"]).split(", "), strict=True)
-        models = [f"{model} ({n} SNPs)" for model, n in listed]
+        models = [f"{model} ({n} SNP{'' if n == '1' else 's'})" for model, n in listed]
         more = f" and {len(models) - TIES_SHOWN:,} more" if len(models) > TIES_SHOWN else ""
         pairs = zip(paper.models, paper.n_snps, strict=True) if paper else ()
         printed = ", ".join(f"Model {model} ({n} SNPs)" for model, n in pairs)
@@ -281,5 +288,5 @@ def _lay_out_tests(tests: pd.DataFrame, number: str, group: Group) -> Section:
         "both sides, so the paired test is the right one."
     ]
     if 2 <= n <= 13:
-        notes.append(f"With {n} phenotypes Wilcoxon's P cannot be below {2 / 2**n:.2g}.")
+        notes.append(f"With {n} phenotypes Wilcoxon's P cannot be below {2 / 2**n:.3g}.")
     return Section(f"Tests of Table {number}", header, rows, notes)
