@@ -12,9 +12,11 @@ from genotransfer.association import associate
 from genotransfer.config import Study
 from genotransfer.errors import StudyError
 from genotransfer.formats.files import replace_together
-from genotransfer.panels import panel_sizes, select_panels as choose_panels
+from genotransfer.panels import panel_sizes
+from genotransfer.panels import select_panels as choose_panels
 from genotransfer.phenotypes import read_phenotype_table, write_phenotypes
-from genotransfer.quality import QualitySettings, control_quality as filter_population
+from genotransfer.quality import QualitySettings
+from genotransfer.quality import control_quality as filter_population
 from genotransfer.stages.genotypes import open_population
 
 POPULATIONS = ("source", "target")

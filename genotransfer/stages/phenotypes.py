@@ -17,7 +17,6 @@ from genotransfer.formats.files import replace_together
 from genotransfer.genotypes import Genotypes
 from genotransfer.phenotypes import write_phenotypes
 from genotransfer.randomness import make_generator
-from genotransfer.simulation.traits import draw_risk_variants
 from genotransfer.simulation.kinship import compute_kinship, standardise_genotypes
 from genotransfer.simulation.phenotypes import (
     SimulatedPhenotype,
@@ -25,6 +24,7 @@ from genotransfer.simulation.phenotypes import (
     draw_raw_effects,
     simulate_phenotype,
 )
+from genotransfer.simulation.traits import draw_risk_variants
 from genotransfer.simulation.variance import VarianceModel, additive_model, null_model, paper_model
 from genotransfer.splits import assign_splits
 from genotransfer.stages.genotypes import open_population, read_cohort
