@@ -120,7 +120,7 @@ def open_genotypes(
 
 
 def convert(
-    input: str | Path,  # noqa: A002
+    input: str | Path,
     output: str | Path,
     *,
     from_format: str | None = None,
