@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int64
 
+from genotransfer.alleles import AlleleComparison, compare_alleles, fill_unknown_alleles
 from genotransfer.errors import AlignmentError, InputError
 from genotransfer.formats.chromosomes import name_chromosomes
 from genotransfer.genotypes import MISSING, Genotypes
 
 MatchBy = Literal["id", "position", "auto"]
 Ambiguous = Literal["drop", "keep"]
-COMPLEMENT = str.maketrans("ACGT", "TGCA")
-UNKNOWN_ALLELES = ("0", ".")
 # Allele frequencies of an A/T or C/G variant that differ by more may mean opposite strands.
 SUSPICIOUS_DIFFERENCE = 0.3
 
@@ -41,27 +40,6 @@ class Alignment:
     target: Genotypes
     report: dict[str, int]
     dropped: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class _Comparison:
-    """How the alleles of paired variants relate; one element a pair, at most one mask true each."""
-
-    equal: Bool[np.ndarray, " n"]
-    swapped: Bool[np.ndarray, " n"]
-    flipped: Bool[np.ndarray, " n"]
-    flipped_swapped: Bool[np.ndarray, " n"]
-    ambiguous: Bool[np.ndarray, " n"]
-
-    @property
-    def same(self) -> Bool[np.ndarray, " n"]:
-        """Whether both variants have the same pair of alleles, on either strand."""
-        return self.equal | self.swapped | self.flipped | self.flipped_swapped
-
-    @property
-    def swap(self) -> Bool[np.ndarray, " n"]:
-        """Whether the second variant counts the first one's other allele."""
-        return self.swapped | self.flipped_swapped
 
 
 def align_populations(
@@ -91,8 +69,8 @@ def align_populations(
     """
     by, first, second, doubled = _pair_variants(source.variants, target.variants, match_by)
     left, right = source.select(variants=first), target.select(variants=second)
-    right = _fill_unknown_alleles(left.variants, right)
-    compared = _compare_alleles(left.variants, right.variants)
+    right = fill_unknown_alleles(left.variants, right)
+    compared = compare_alleles(left.variants, right.variants)
     dropped_as_ambiguous = compared.same & compared.ambiguous & (ambiguous == "drop")
     keep = compared.same & ~dropped_as_ambiguous
     aligned = _orient(right, left.variants, compared.swap)
@@ -116,9 +94,9 @@ def align_populations(
     }
     if not keep.any():
         raise AlignmentError(
-            f"Of {len(first)} variants common to both populations none is left: {report['alleles differ']} have "
-            f"other alleles, {report['ambiguous, dropped']} are A/T or C/G. Check that both name the alleles "
-            "of the same variants, or keep the ambiguous ones."
+            f"Of {len(first)} variants common to both populations none is left: "
+            f"{report['alleles differ']} have other alleles, {report['ambiguous, dropped']} are A/T or C/G. "
+            "Check that both name the alleles of the same variants, or keep the ambiguous ones."
         )
     if ambiguous == "keep":
         at = np.flatnonzero(compared.ambiguous & keep)
@@ -153,18 +131,19 @@ def match_variants(genotypes: Genotypes, variants: pd.DataFrame, *, match_by: Ma
         absent = np.setdiff1d(np.arange(len(variants)), at)
         named = ", ".join(variants["id"].iloc[absent[:5]].astype(str))
         raise AlignmentError(
-            f"{len(absent)} of {len(variants)} variants are not in {genotypes.prefix}.bed (by {by}), the first: "
-            f"{named}. Give genotypes that hold all variants of the panel; missing genotypes are allowed."
+            f"{len(absent)} of {len(variants)} variants are not in {genotypes.prefix}.bed (by {by}), "
+            f"the first: {named}. Give genotypes that hold all variants of the panel; "
+            "genotypes that are missing are allowed."
         )
-    view = _fill_unknown_alleles(variants, genotypes.select(variants=found))
-    compared = _compare_alleles(variants, view.variants)
+    view = fill_unknown_alleles(variants, genotypes.select(variants=found))
+    compared = compare_alleles(variants, view.variants)
     if not compared.same.all():
         worst = int(np.argmin(compared.same))
         wanted, given = (_join_alleles(table.iloc[[worst]]).iloc[0] for table in (variants, view.variants))
         raise AlignmentError(
-            f"{int((~compared.same).sum())} of {len(variants)} variants have other alleles in {genotypes.prefix}.bed, "
-            f"the first: {variants['id'].iloc[worst]}, {wanted} wanted, {given} found. Check that both are "
-            "the same variants and the same genome build."
+            f"{int((~compared.same).sum())} of {len(variants)} variants have other alleles in "
+            f"{genotypes.prefix}.bed, the first: {variants['id'].iloc[worst]}, {wanted} wanted, "
+            f"{given} found. Check that both are the same variants and the same genome build."
         )
     return _orient(view, variants, compared.swap)
 
@@ -187,8 +166,8 @@ def _pair_variants(
         raise AlignmentError(
             f"There are no common variants by {' or by '.join(ways)} between {len(first)} variants "
             f"({', '.join(first['id'].head(3).astype(str))}, ...) and {len(second)} "
-            f"({', '.join(second['id'].head(3).astype(str))}, ...); their first positions are {positions}. If the ids "
-            "are of different kinds, match by position; then both must be of one genome build."
+            f"({', '.join(second['id'].head(3).astype(str))}, ...); their first positions are {positions}. "
+            "If the ids are of different kinds, match by position; then both must be of one genome build."
         )
     return by, *found[by]
 
@@ -210,52 +189,6 @@ def _pair_by_key(
     left, right = (np.flatnonzero(ok & ~twice) for ok, twice in zip(kept, doubled, strict=True))
     at = pd.Index(second.iloc[right]).get_indexer(pd.Index(first.iloc[left]))
     return left[at >= 0], right[at[at >= 0]], (int(doubled[0].sum()), int(doubled[1].sum()))
-
-
-def _compare_alleles(first: pd.DataFrame, second: pd.DataFrame) -> _Comparison:
-    a, b = _upper(first["counted"]), _upper(first["other"])
-    c, d = _upper(second["counted"]), _upper(second["other"])
-    c_other, d_other = _complement(c), _complement(d)
-    equal, swapped = (a == c) & (b == d), (a == d) & (b == c)
-    same_strand = equal | swapped
-    return _Comparison(
-        equal=equal,
-        swapped=swapped,
-        flipped=(a == c_other) & (b == d_other) & ~same_strand,
-        flipped_swapped=(a == d_other) & (b == c_other) & ~same_strand,
-        ambiguous=_complement(a) == b,
-    )
-
-
-def _upper(alleles: pd.Series) -> np.ndarray:
-    return alleles.map({allele: str(allele).upper() for allele in alleles.unique()}).to_numpy(dtype=object)
-
-
-def _complement(alleles: np.ndarray) -> np.ndarray:
-    """Return alleles read on the other strand: complemented, and backwards when longer than a base."""
-    table = {allele: allele.translate(COMPLEMENT)[::-1] for allele in pd.unique(alleles)}
-    return pd.Series(alleles, dtype=object).map(table).to_numpy(dtype=object)
-
-
-def _fill_unknown_alleles(wanted: pd.DataFrame, genotypes: Genotypes) -> Genotypes:
-    """Label a variant's unknown allele (nobody has it) so that its pair is the wanted one's, if it can be."""
-    columns = ("counted", "other")
-    have = {column: _upper(genotypes.variants[column]) for column in columns}
-    unknown = {column: np.isin(have[column].astype(str), UNKNOWN_ALLELES) for column in columns}
-    at = np.flatnonzero(unknown["counted"] ^ unknown["other"])
-    if not len(at):
-        return genotypes
-    known = np.where(unknown["counted"][at], have["other"][at], have["counted"][at])
-    a, b = _upper(wanted["counted"].iloc[at]), _upper(wanted["other"].iloc[at])
-    fill = np.full(len(at), None, dtype=object)
-    # The last assignment wins: the same strand goes before the other.
-    for one, two in ((_complement(a), _complement(b)), (a, b)):
-        fill = np.where(known == one, two, np.where(known == two, one, fill))
-    variants = genotypes.variants.copy()
-    for column in columns:
-        chosen = unknown[column][at] & (fill != None)  # noqa: E711 (elementwise)
-        variants.loc[at[chosen], column] = fill[chosen]
-    return replace(genotypes, variants=variants)
 
 
 def _orient(genotypes: Genotypes, wanted: pd.DataFrame, swap: Bool[np.ndarray, " n"]) -> Genotypes:
@@ -287,7 +220,7 @@ def _join_alleles(variants: pd.DataFrame) -> pd.Series:
 
 
 def _tabulate_dropped(
-    first: pd.DataFrame, second: pd.DataFrame, compared: _Comparison, keep: Bool[np.ndarray, " n"]
+    first: pd.DataFrame, second: pd.DataFrame, compared: AlleleComparison, keep: Bool[np.ndarray, " n"]
 ) -> pd.DataFrame:
     at = np.flatnonzero(~keep)
     return pd.DataFrame(

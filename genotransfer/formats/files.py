@@ -6,7 +6,6 @@ Text is read line by line, gzipped or not. Output is written under a temporary n
 from __future__ import annotations
 
 import gzip
-import os
 import shutil
 import tempfile
 import zlib
@@ -48,7 +47,7 @@ def replace_together(*targets: str | Path) -> Iterator[list[Path]]:
         for source, path in zip(temporary, paths, strict=True):
             if path.is_dir():
                 path.rmdir()
-            os.replace(source, path)
+            source.replace(path)
         complete = True
     finally:
         for folder in folders:

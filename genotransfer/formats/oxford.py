@@ -172,7 +172,7 @@ class _GenReader:
                 f"{n_columns} columns, but the {n_samples} samples of {self.sample_path} need "
                 f"{5 + 3 * n_samples} (or {6 + 3 * n_samples} with the chromosome first)",
                 1,
-                remedy="Give the .sample file that belongs to the .gen file, and three probabilities a sample",
+                remedy="Give the .sample file that belongs to the .gen, and three probabilities a sample",
             )
         return leading
 
@@ -234,7 +234,7 @@ class _GenReader:
                 remedy="Give three probabilities a sample, 0 0 0 where the genotype is missing",
             )
         try:
-            return np.array(words, dtype=np.float64).reshape(-1, 3)
+            return np.asarray(words, dtype=np.float64).reshape(-1, 3)
         except ValueError:
             at = next(at for at, word in enumerate(words) if not _is_number(word))
             name = self.samples["iid"].iloc[at // 3]
@@ -270,7 +270,7 @@ def _read_digits(text: bytes, n_samples: int) -> np.ndarray | None:
     if len(characters) != 6 * n_samples - 1 or (characters[1::2] != ord(" ")).any():
         return None
     digits = characters[::2] - np.uint8(ord("0"))
-    return digits.reshape(-1, 3).astype(np.float32) if digits.max() <= 1 else None
+    return np.asarray(digits.reshape(-1, 3), dtype=np.float32) if digits.max() <= 1 else None
 
 
 def _is_number(word: bytes) -> bool:

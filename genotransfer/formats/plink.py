@@ -121,7 +121,7 @@ def encode_bed(dosages: Int8[np.ndarray, "n_samples k"]) -> UInt8[np.ndarray, "k
     n_samples, n_variants = dosages.shape
     codes = np.zeros((n_variants, -(-n_samples // 4) * 4), dtype=np.uint8)
     codes[:, :n_samples] = BED_CODES[dosages.T + 1]
-    return codes[:, 0::4] | codes[:, 1::4] << 2 | codes[:, 2::4] << 4 | codes[:, 3::4] << 6
+    return np.asarray(codes[:, 0::4] | codes[:, 1::4] << 2 | codes[:, 2::4] << 4 | codes[:, 3::4] << 6)
 
 
 def read_bim(path: str | Path) -> pd.DataFrame:
@@ -223,7 +223,7 @@ def _check_fields(table: pd.DataFrame, columns: list[str], path: str) -> None:
         if bad.any():
             at = int(np.argmax(bad))
             raise InputError(
-                f"{table[column].iloc[at]!r} cannot stand in column {column}: it is empty or holds white space",
+                f"{table[column].iloc[at]!r} is empty or holds white space, in column {column}",
                 file=path,
                 row=at + 1,
                 remedy="Rename it, for instance with _ for the white space",

@@ -128,7 +128,7 @@ def read_23andme(
         A file is missing or malformed, holds an id twice, or none of the variants.
     """
     paths = _list_files(path)
-    wanted = variants.assign(cm=variants["cm"] if "cm" in variants else 0.0).reset_index(drop=True)
+    wanted = variants.assign(cm=variants.get("cm", 0.0)).reset_index(drop=True)
     samples = pd.DataFrame(
         [(name, name, "0", "0", 0, "-9") for name in map(_name_sample, paths)], columns=SAMPLE_COLUMNS
     )
@@ -227,6 +227,6 @@ def _check_row(fields: list[str], seen: dict[str, int], path: Path, number: int)
             problem,
             file=path,
             row=number,
-            remedy="Give 23andMe's raw data as it was downloaded: four columns parted by tabs, each rsid once, "
-            "genotypes of the letters A, C, G, T, D and I, or --",
+            remedy="Give 23andMe's raw data as it was downloaded: four columns parted by tabs, each rsid "
+            "once, genotypes of the letters A, C, G, T, D and I, or --",
         )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -126,7 +127,7 @@ class _VcfReader:
         if variants:
             yield pd.DataFrame(variants, columns=VARIANT_COLUMNS), np.stack(dosages, axis=1)
 
-    def _open(self):  # type: ignore[no-untyped-def]  # cyvcf2 has no types
+    def _open(self) -> Any:  # cyvcf2 has no types
         from cyvcf2 import VCF
 
         try:
@@ -134,7 +135,7 @@ class _VcfReader:
         except Exception as error:
             raise self._make_error(f"this is no VCF or BCF that htslib can read: {error}") from error
 
-    def _take_snp(self, record, seen: set[str]) -> tuple[str, str, float, int, str, str] | None:  # type: ignore[no-untyped-def]
+    def _take_snp(self, record: Any, seen: set[str]) -> tuple[str, str, float, int, str, str] | None:
         ref, alts = record.REF.upper(), [alt.upper() for alt in record.ALT]
         if len(alts) > 1:
             self.counts["records with several alternative alleles"] += 1
