@@ -1,0 +1,162 @@
+"""Model files without pickles: ``.keras`` archives in safe mode, and skops with named types only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genotransfer.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+# What the five classifiers hold beyond skops's own list. Nothing else is ever loaded.
+TRUSTED_TYPES = (
+    "imblearn.ensemble._bagging.BalancedBaggingClassifier",
+    "imblearn.pipeline.Pipeline",
+    "imblearn.under_sampling._prototype_selection._random_under_sampler.RandomUnderSampler",
+    "sklearn.tree._tree.Tree",
+)
+REMAKE = "Take the file again from where it was made, or train the model again"
+
+
+def hash_file(path: Path) -> str:
+    """Return the sha256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def check_hash(path: Path, expected: object) -> None:
+    """Check a file against the sha256 its manifest names.
+
+    Raises
+    ------
+    InputError
+        The file is absent or is not the one the manifest was written with.
+    """
+    if not path.is_file():
+        raise InputError("The file is named by its manifest, but absent", remedy=REMAKE, file=path)
+    if hash_file(path) != expected:
+        raise InputError(
+            "The file's sha256 is not the one in its manifest: it was changed or cut short",
+            remedy=REMAKE,
+            file=path,
+        )
+
+
+def read_manifest(path: Path, version: int) -> dict[str, Any]:
+    """Return a JSON manifest of the given format version.
+
+    Raises
+    ------
+    InputError
+        The file is absent, is not JSON, or is of another version.
+    """
+    if not path.is_file():
+        raise InputError("There is no manifest", remedy="Give the folder a model was saved in", file=path)
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"The manifest is not JSON ({error})", remedy=REMAKE, file=path) from error
+    found = manifest.get("format_version") if isinstance(manifest, dict) else None
+    if found != version:
+        raise InputError(
+            f"The manifest's format_version is {found!r}, this release reads {version}",
+            remedy="Use the release of genotransfer that wrote it, or train the model again",
+            file=path,
+        )
+    return dict(manifest)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON with sorted keys."""
+    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def write_keras(model: keras.Model, path: Path) -> None:
+    """Write a ``.keras`` archive; the same weights give the same bytes."""
+    written = path.with_name(f"dated-{path.name}")
+    model.save(written)
+    # Keras puts the date into the archive twice; without it equal models have equal hashes.
+    with zipfile.ZipFile(written) as dated, zipfile.ZipFile(path, "w") as plain:
+        for name in sorted(dated.namelist()):
+            content = dated.read(name)
+            if name == "metadata.json":
+                content = json.dumps({**json.loads(content), "date_saved": ""}).encode()
+            plain.writestr(zipfile.ZipInfo(name), content)
+    written.unlink()
+
+
+def read_keras(path: Path, n_variants: int) -> keras.Model:
+    """Read a ``.keras`` archive in safe mode and check that it is a network of `n_variants` inputs.
+
+    Raises
+    ------
+    InputError
+        Keras cannot read it, or it is another network.
+    """
+    import keras
+
+    try:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises a different kind for each way of being broken
+        raise InputError(f"Keras cannot read the file ({error})", remedy=REMAKE, file=path) from error
+    width = model.inputs[0].shape[1]
+    if width != n_variants or "logits" not in {layer.name for layer in model.layers}:
+        raise InputError(
+            f"The network reads {width} variants, its manifest names {n_variants}", remedy=REMAKE, file=path
+        )
+    return model
+
+
+def write_skops(estimator: Any, path: Path) -> None:
+    """Write a fitted scikit-learn classifier as a skops file.
+
+    Raises
+    ------
+    InputError
+        It holds a type that could not be loaded again.
+    """
+    import skops.io
+
+    skops.io.dump(estimator, path)
+    _check_types(path)
+
+
+def read_skops(path: Path) -> Any:
+    """Read a skops file that holds types of skops's own list and of `TRUSTED_TYPES` only.
+
+    Raises
+    ------
+    InputError
+        It holds another type, or skops cannot read it.
+    """
+    import skops.io
+
+    _check_types(path)
+    try:
+        return skops.io.load(path, trusted=list(TRUSTED_TYPES))
+    except Exception as error:
+        raise InputError(f"skops cannot read the file ({error})", remedy=REMAKE, file=path) from error
+
+
+def _check_types(path: Path) -> None:
+    import skops.io
+
+    try:
+        found = set(skops.io.get_untrusted_types(file=path))
+    except Exception as error:
+        raise InputError(f"skops cannot read the file ({error})", remedy=REMAKE, file=path) from error
+    strange = sorted(found - set(TRUSTED_TYPES))
+    if strange:
+        raise InputError(
+            f"The file holds types that are not trusted: {', '.join(strange)}",
+            remedy="Save one of the five classifiers of genotransfer",
+            file=path,
+        )

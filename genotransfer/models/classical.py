@@ -1,0 +1,113 @@
+"""The five classical classifiers of Muneeb 2022: SVM, CART, RUS, random forest and bagging."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int8
+
+from genotransfer.errors import StudyError
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
+
+CLASSICAL: tuple[str, ...] = ("svm", "cart", "rus", "forest", "bagging")
+
+# The libraries' own defaults, stated so that a new release cannot change a study.
+FOREST_TREES = 100
+BAGGED_TREES = 10
+UNDERSAMPLED_TREES = 10
+
+
+def build_classifier(name: str, seed: int) -> ClassifierMixin:
+    """Return an unfitted scikit-learn classifier.
+
+    Parameters
+    ----------
+    name : one of `CLASSICAL`.
+    seed : of what is random in it.
+
+    Notes
+    -----
+    ``rus``, the paper's "random under sampler", names no classifier. It is read as imbalanced-learn's
+    ensemble of decision trees, each on a bootstrap sample whose larger class is under-sampled at
+    random. RUSBoost, the other ensemble of that name, cannot be fitted when its first stump is no
+    better than chance, which happens on 70 samples.
+
+    Raises
+    ------
+    StudyError
+        There is no such classifier.
+    """
+    if name == "svm":
+        from sklearn.svm import SVC
+
+        return SVC(kernel="rbf")
+    if name == "cart":
+        from sklearn.tree import DecisionTreeClassifier
+
+        return DecisionTreeClassifier(random_state=seed)
+    if name == "rus":
+        from imblearn.ensemble import BalancedBaggingClassifier
+
+        return BalancedBaggingClassifier(n_estimators=UNDERSAMPLED_TREES, n_jobs=1, random_state=seed)
+    if name == "forest":
+        from sklearn.ensemble import RandomForestClassifier
+
+        return RandomForestClassifier(n_estimators=FOREST_TREES, n_jobs=1, random_state=seed)
+    if name == "bagging":
+        from sklearn.ensemble import BaggingClassifier
+
+        return BaggingClassifier(n_estimators=BAGGED_TREES, n_jobs=1, random_state=seed)
+    raise StudyError(f"There is no classifier {name!r}. Choose from: {', '.join(CLASSICAL)}.")
+
+
+def fit_classifier(
+    name: str,
+    values: Float32[np.ndarray, "n_samples n_features"],
+    labels: Int8[np.ndarray, " n_samples"],
+    seed: int,
+) -> ClassifierMixin:
+    """Return a fitted classifier.
+
+    Parameters
+    ----------
+    name : one of `CLASSICAL`.
+    values : standardised dosages, or a network's last hidden layer.
+    labels : 1 case, 0 control.
+
+    Raises
+    ------
+    StudyError
+        The labels are all cases or all controls.
+    """
+    present = np.unique(labels)
+    if present.tolist() != [0, 1]:
+        only = {0: "controls", 1: "cases"}.get(int(present[0]), "others") if len(present) == 1 else "none"
+        raise StudyError(
+            f"Classifier {name} needs cases and controls to train on; the {len(labels)} training samples "
+            f"are all {only}. Change the split's sizes, the phenotype or the seed."
+        )
+    estimator: Any = build_classifier(name, seed)
+    return estimator.fit(values, labels)
+
+
+def score_cases(
+    estimator: Any, values: Float32[np.ndarray, "n_samples n_features"]
+) -> Float64[np.ndarray, " n_samples"]:
+    """Return each sample's score of being a case, 0 to 1; above .5 where it is predicted a case.
+
+    For an SVM it is the logistic of the decision function, which ranks samples and is not a
+    calibrated probability; for the others it is the probability the trees vote.
+    """
+    if hasattr(estimator, "decision_function") and not hasattr(estimator, "predict_proba"):
+        margin = np.asarray(estimator.decision_function(values), dtype=np.float64)
+        small = np.exp(-np.abs(margin))
+        scores = np.where(margin > 0, 1 / (1 + small), small / (1 + small))
+        case = margin > 0
+    else:
+        votes = np.asarray(estimator.predict_proba(values), dtype=np.float64)
+        scores, case = votes[:, 1], votes[:, 1] > votes[:, 0]
+    # Sums of votes round: hold the score to the estimator's own side of .5.
+    return np.where(case, np.maximum(scores, np.nextafter(0.5, 1)), np.minimum(scores, 0.5))

@@ -1,0 +1,119 @@
+"""Predictors: fitted models with the variants they read, from dosages to a score of being a case."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float32, Float64, Int8
+
+from genotransfer.models.classical import score_cases
+from genotransfer.models.standardise import Standardiser
+
+ROWS_AT_ONCE = 2048
+VARIANT_COLUMNS = ["id", "counted", "other"]
+
+
+@dataclass(frozen=True)
+class Predictor(ABC):
+    """A fitted model, ready for dosages of its variants.
+
+    Attributes
+    ----------
+    variants : one row a variant, in the order the model reads them: id, counted, other (str).
+        Dosages count copies of ``counted``.
+    standardiser : of the dosages, from the split the model was trained on.
+    """
+
+    kind: ClassVar[str]
+    variants: pd.DataFrame = field(repr=False)
+    standardiser: Standardiser = field(repr=False)
+
+    def score(self, dosages: Int8[np.ndarray, "n_samples n_variants"]) -> Float64[np.ndarray, " n_samples"]:
+        """Return each sample's score of being a case, 0 to 1; a case is predicted above .5.
+
+        Parameters
+        ----------
+        dosages : 0, 1, 2 copies of the counted allele of `variants`, in their order; -1 missing.
+
+        Raises
+        ------
+        AlignmentError
+            The number of variants is not the model's.
+        """
+        scores = np.empty(len(dosages), dtype=np.float64)
+        # At least one round, so that dosages of no samples are still checked for their width.
+        for start in range(0, max(len(dosages), 1), ROWS_AT_ONCE):
+            values = self.standardiser.transform(dosages[start : start + ROWS_AT_ONCE])
+            if len(values):
+                scores[start : start + ROWS_AT_ONCE] = self.score_values(values)
+        return scores
+
+    @abstractmethod
+    def score_values(
+        self, values: Float32[np.ndarray, "n_samples n_variants"]
+    ) -> Float64[np.ndarray, " n_samples"]:
+        """Return scores from standardised dosages."""
+
+
+@dataclass(frozen=True)
+class ClassicalPredictor(Predictor):
+    """One of the five classical classifiers, on standardised dosages."""
+
+    kind: ClassVar[str] = "classical"
+    classifier: str
+    estimator: Any = field(repr=False)
+
+    def score_values(
+        self, values: Float32[np.ndarray, "n_samples n_variants"]
+    ) -> Float64[np.ndarray, " n_samples"]:
+        """Return scores from standardised dosages."""
+        return score_cases(self.estimator, values)
+
+
+@dataclass(frozen=True)
+class NetworkPredictor(Predictor):
+    """A neural network, on standardised dosages."""
+
+    kind: ClassVar[str] = "network"
+    network: str
+    window: int | None
+    model: Any = field(repr=False)
+
+    def score_values(
+        self, values: Float32[np.ndarray, "n_samples n_variants"]
+    ) -> Float64[np.ndarray, " n_samples"]:
+        """Return scores from standardised dosages."""
+        from genotransfer.training.forward import score_logits
+
+        return score_logits(_run_to(self.model, self.model.get_layer("logits").output, values))
+
+
+@dataclass(frozen=True)
+class FeaturePredictor(Predictor):
+    """A classical classifier on the last hidden layer of a frozen network."""
+
+    kind: ClassVar[str] = "feature"
+    network: str
+    window: int | None
+    model: Any = field(repr=False)
+    classifier: str
+    estimator: Any = field(repr=False)
+
+    def score_values(
+        self, values: Float32[np.ndarray, "n_samples n_variants"]
+    ) -> Float64[np.ndarray, " n_samples"]:
+        """Return scores from standardised dosages."""
+        from genotransfer.models.networks import weighted_layers
+
+        features = _run_to(self.model, weighted_layers(self.model)[-2].output, values)
+        return score_cases(self.estimator, features)
+
+
+def _run_to(model: Any, output: Any, values: Float32[np.ndarray, "n k"]) -> Float32[np.ndarray, "n m"]:
+    import keras
+
+    return np.asarray(keras.Model(model.inputs, output)(values, training=False))
