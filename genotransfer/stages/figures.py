@@ -10,7 +10,7 @@ import pandas as pd
 
 from genotransfer.config import Study
 from genotransfer.formats.files import replace_together
-from genotransfer.plots import plot_ld, plot_manhattan, plot_qq
+from genotransfer.plots import draw_ld, draw_manhattan, draw_qq
 from genotransfer.stages.genotypes import open_population
 from genotransfer.stages.phenotypes import read_risk_variants
 
@@ -39,15 +39,11 @@ def draw_figures(
         table = pd.read_parquet(Path(association_folder) / f"{role}.parquet")
         population = open_population(genotypes[role])
         title = f"{name}_{phenotype}"
-        for figure, draw in (("manhattan", plot_manhattan), ("qq", plot_qq), ("ld", plot_ld)):
-            path = folder / f"{title}_{figure}.png"
-            if figure == "ld":
-                draw(population, table, path, title=title, risk_variants=risk)
-            elif figure == "manhattan":
-                draw(table, path, title=title, risk_variants=risk)
-            else:
-                draw(table, path, title=title)
-            drawn.append(path)
+        drawn += [
+            draw_manhattan(table, folder / f"{title}_manhattan.png", title=title, risk_ids=risk),
+            draw_qq(table, folder / f"{title}_qq.png", title=title),
+            draw_ld(population, folder / f"{title}_ld.png", table=table, title=title, risk_ids=risk),
+        ]
     with replace_together(page) as [temporary]:
         temporary.write_text(_compose_page(phenotype, drawn))
 
