@@ -72,7 +72,7 @@ def make_results(leaderboard):
             printed[phenotype] = {
                 "none": table.rows[published.WITHOUT][at],
                 "snp_transfer": table.rows[published.WITH_SNPS][at],
-                **{method: table.rows[published.WITH_DEEP][at] for method in DEEP_METHODS},
+                **dict.fromkeys(DEEP_METHODS, table.rows[published.WITH_DEEP][at]),
             }
     rows = []
     for chosen in select_best(leaderboard).to_dict("records"):
