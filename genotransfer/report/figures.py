@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, which people with any colour vision tell apart, and a shape for each.
 COLOURS = dict(zip(METHODS, ("#000000", "#e69f00", "#56b4e9", "#009e73", "#0072b2"), strict=True))
 MARKERS = dict(zip(METHODS, "osD^v", strict=True))
-DPI = 150
+DPI = 200
 
 
 def draw_figures(
@@ -59,7 +59,7 @@ def draw_accuracies(path: str | Path, results: pd.DataFrame) -> Path:
     results = arrange_results(results)
     phenotypes = list(dict.fromkeys(results["phenotype"].astype(str)))
     methods = [method for method in METHODS if (results["method"] == method).any()]
-    figure = _start_figure(8.0, 1.4 + 0.15 * len(phenotypes) * (len(methods) + 1))
+    figure = _start_figure(5.8, 1.6 + 0.13 * len(phenotypes) * (len(methods) + 1))
     axes = figure.add_subplot()
     step = 0.84 / max(len(methods), 1)
     for at, method in enumerate(methods):
@@ -97,7 +97,7 @@ def draw_selection(path: str | Path, results: pd.DataFrame) -> Path:
     path : PNG file to write.
     results : one row a phenotype and method; accuracies 0 to 1.
     """
-    figure = _start_figure(5.6, 5.6)
+    figure = _start_figure(5.0, 5.4)
     axes = figure.add_subplot()
     shown = [100 * results[name].to_numpy(dtype=np.float64) for name in ("ed_accuracy", "fd_accuracy")]
     low, high = min(np.nanmin(one) for one in shown) - 4, max(np.nanmax(one) for one in shown) + 4
@@ -129,7 +129,7 @@ def draw_learning_curves(path: str | Path, curves: pd.DataFrame) -> Path:
     names = sorted(set(curves["name"].astype(str)), key=split_digits)
     n_columns = min(3, len(names))
     n_rows = -(-len(names) // n_columns)
-    figure = _start_figure(2.7 * n_columns + 0.8, 2.1 * n_rows + 0.5)
+    figure = _start_figure(1.75 * n_columns + 0.5, 1.6 * n_rows + 0.4)
     grid = figure.subplots(n_rows, n_columns, squeeze=False)
     for at, axes in enumerate(grid.flat):
         if at >= len(names):
@@ -159,7 +159,7 @@ def _start_figure(width: float, height: float) -> Figure:
 def _add_legend(figure: Figure, axes: object) -> None:
     axes.spines[["top", "right"]].set_visible(False)  # type: ignore[attr-defined]
     handles, labels = axes.get_legend_handles_labels()  # type: ignore[attr-defined]
-    figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False, fontsize=8)
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False, fontsize=8)
 
 
 def _save_figure(figure: Figure, path: str | Path) -> Path:

@@ -166,7 +166,7 @@ def compare_methods(
     ranks = compare_ranks(first, second)
     low, high = bootstrap_difference(first, second, generator)
     return {
-        "n_phenotypes": len(first),
+        "n_phenotypes": float(len(first)),
         "mean_without": float(first.mean()),
         "mean_with": float(second.mean()),
         "difference": unpaired.difference,

@@ -125,7 +125,7 @@ def _list_tiles(findings: Findings) -> list[tuple[str, str, str]]:
             remark = "" if one.gain is None else f"{describe_points(one.gain.difference)} points"
             tiles.append((METHOD_NAMES[method].split(",")[0], _percent(one.accuracy), remark))
     tiles.append(("True risk SNPs (oracle)", _percent(findings.oracle), "true effects"))
-    tiles.append(("Ceiling", _percent(findings.ceiling), "best possible"))
+    tiles.append(("Ceiling", _percent(findings.ceiling), "of very many SNPs"))
     return [tile for tile in tiles if tile[1]]
 
 

@@ -75,7 +75,6 @@ def lay_out_summaries(summaries: Sequence[MethodSummary]) -> Section:
         rows.append(
             [
                 Cell(METHOD_NAMES[one.method]),
-                show_count(one.n_phenotypes),
                 show_percent(one.accuracy),
                 Cell(write_interval(one.low, one.high)),
                 Cell(NOTHING if gain is None else describe_points(gain.difference), number=True),
@@ -85,19 +84,20 @@ def lay_out_summaries(summaries: Sequence[MethodSummary]) -> Section:
                     NOTHING if pd.isna(one.recovered) else f"{describe_points(one.recovered, False)} %",
                     number=True,
                 ),
+                show_count(one.n_phenotypes),
             ]
         )
     return Section(
         "Means over phenotypes",
         (
             "Method",
-            "Phenotypes",
             "FD %",
             "95 % interval",
             "Gain",
             "95 % (paired t)",
             "95 % (bootstrap)",
             "Recovered",
+            "Phenotypes",
         ),
         rows,
         (
@@ -128,7 +128,12 @@ def lay_out_panels(panel_sizes: pd.DataFrame, study: StudyFacts) -> list[Section
             )
         note = "SNPs in each panel. 0 is an empty panel, which is left out of training."
         sections.append(
-            Section(f"Table {number}. Panels of the {population}, {name}", list(table.columns), rows, (note,))
+            Section(
+                f"Table {number}. Panels of the {population}, {name}",
+                ["Phenotype", *table.columns[1:]],
+                rows,
+                (note,),
+            )
         )
     return sections
 

@@ -68,8 +68,10 @@ def arrange_results(results: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     StudyError
-        A column is missing, or a phenotype has a method twice.
+        There is no result, a column is missing, or a phenotype has a method twice.
     """
+    if results.empty:
+        raise StudyError("There are no results to report. Evaluate at least one selected candidate.")
     absent = [name for name in RESULT_COLUMNS if name not in results.columns]
     if absent:
         raise StudyError(f"The results lack the column {absent[0]}. Make them with tabulate_results.")

@@ -86,7 +86,7 @@ def test_unequal_lengths_are_refused():
         compare_paired(np.zeros(3), np.zeros(2))
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 60))
 def test_relabelling_cases_and_controls_conserves(seed, n):
     generator = np.random.default_rng(seed)
