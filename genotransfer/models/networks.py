@@ -245,4 +245,6 @@ def _make_recurrent(
 def _seed_dense(spec: NetworkSpec, layer: str, seed: int) -> dict[str, Any]:
     import keras
 
-    return {"kernel_initializer": keras.initializers.GlorotUniform(derive_seed(seed, spec.name, layer, "kernel"))}
+    return {
+        "kernel_initializer": keras.initializers.GlorotUniform(derive_seed(seed, spec.name, layer, "kernel"))
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from genotransfer.baselines import Fitted, PanelData, fit_snp_transfer, fit_without_transfer
-from genotransfer.candidates import Candidate, tabulate
+from genotransfer.candidates import DEEP_METHODS, Candidate, tabulate
 from genotransfer.config import Study
 from genotransfer.events import Progress
 from genotransfer.formats.files import replace_together
@@ -22,6 +22,7 @@ from genotransfer.phenotypes import read_phenotype_table
 from genotransfer.selection import is_better
 from genotransfer.splits import SPLITS, LabelledSamples, take_split
 from genotransfer.stages.genotypes import open_population
+from genotransfer.training.jobs import CURVE_COLUMNS, TrainingSettings
 
 CURVES = "curves.parquet"
 
@@ -108,17 +109,22 @@ def train_baselines(
 
 
 def keep_best(
-    fitted: Iterable[Fitted], leaderboard: str | Path, models_folder: str | Path, tell: object
+    fitted: Iterable[Fitted],
+    leaderboard: str | Path,
+    models_folder: str | Path,
+    tell: Callable[[int], None],
+    find_curve: Callable[[Fitted], pd.DataFrame] | None = None,
 ) -> Kept:
     """Write the leaderboard of all candidates, and save the best model of each phenotype and method.
 
     The best is the best by the selection rule, a total order; the best of the whole study is then
-    among the best of its parts.
+    among the best of its parts. The learning curves of the best go into one Parquet file.
     """
     folder = Path(models_folder)
     folder.mkdir(parents=True, exist_ok=True)
     candidates: list[Candidate] = []
     best: dict[tuple[str, str], Candidate] = {}
+    curves: dict[tuple[str, str], pd.DataFrame] = {}
     for one in fitted:
         candidates.append(one.candidate)
         place = (one.candidate.phenotype, one.candidate.method)
@@ -126,20 +132,173 @@ def keep_best(
         if leader is None or is_better(one.candidate, leader):
             save_predictor(folder / one.candidate.key, one.predictor)
             best[place] = one.candidate
+            if find_curve is not None:
+                curves[place] = find_curve(one)[CURVE_COLUMNS].assign(key=one.candidate.key)
             if leader is not None:
                 shutil.rmtree(folder / leader.key)
-        tell(len(candidates))  # type: ignore[operator]
+        tell(len(candidates))
+    if curves:
+        with replace_together(folder / CURVES) as [path]:
+            pd.concat(curves.values(), ignore_index=True).to_parquet(path, index=False)
     with replace_together(leaderboard) as [path]:
         tabulate(candidates).to_parquet(path, index=False)
     return Kept(len(candidates), len(best))
 
 
-def gather_cohorts(
-    phenotypes: dict[str, str], panels: dict[str, str], cohorts_folder: str | Path
-) -> None:
+def gather_cohorts(phenotypes: dict[str, str], panels: dict[str, str], cohorts_folder: str | Path) -> None:
     """Put the labels, splits and panels of all phenotypes into one folder, a subfolder for each."""
     for phenotype, folder in phenotypes.items():
         place = Path(cohorts_folder) / phenotype
         place.mkdir(parents=True, exist_ok=True)
         for source in (*Path(folder).glob("*.tsv"), Path(panels[phenotype]) / "panels.parquet"):
             shutil.copyfile(source, place / source.name)
+
+
+def train_source_models(
+    study: Study,
+    family: str,
+    cohorts_folder: str | Path,
+    source_folder: str | Path,
+    models_folder: str | Path,
+    progress: Progress,
+) -> int:
+    """Train the networks of one family on the source, for all phenotypes and panels.
+
+    Returns
+    -------
+    The number of networks trained.
+    """
+    from genotransfer.models.source_models import save_source_models
+    from genotransfer.training.api import get_trainer
+    from genotransfer.transfer import train_source_networks
+
+    trainer = get_trainer(study.training.trainer)
+    networks = study.networks_of(family)
+    cohorts = list(_list_cohorts(study, cohorts_folder))
+    total = len(networks) * sum(_count_panels(place) for _, place in cohorts)
+    tell = _count_up(progress, total, "networks")
+    save_source_models(
+        models_folder,
+        (
+            model
+            for phenotype, place in cohorts
+            for model in train_source_networks(
+                phenotype,
+                load_panels(place, place, {"source": str(source_folder)}, "source"),
+                networks,
+                trainer,
+                _choose_settings(study),
+                study.seed,
+                window=study.training.window,
+                allow_many_steps=study.training.allow_many_steps,
+                progress=tell,
+            )
+        ),
+    )
+    return total
+
+
+def transfer_models(
+    study: Study,
+    family: str,
+    cohorts_folder: str | Path,
+    sources_folder: str | Path,
+    genotypes: dict[str, str],
+    leaderboard: str | Path,
+    models_folder: str | Path,
+    progress: Progress,
+) -> Kept:
+    """Transfer the networks of one family to the target; keep the best of each phenotype and method."""
+    from genotransfer.models.networks import count_trainable_depths
+    from genotransfer.models.source_models import load_source_models
+    from genotransfer.training.api import get_trainer
+    from genotransfer.training.forward import ForwardRunner
+    from genotransfer.transfer import transfer_networks
+
+    trainer, runner = get_trainer(study.training.trainer), ForwardRunner()
+    sources = load_source_models(sources_folder)
+    networks = study.networks_of(family)
+    methods = [method for method in study.transfer.methods if method in DEEP_METHODS]
+    per_network = {
+        "deep_simple": lambda _: 1,
+        "deep_pretrained": lambda _: len(study.models.classical),
+        "deep_finetuned": count_trainable_depths,
+    }
+    each = sum(per_network[method](network) for method in methods for network in networks)
+
+    def transfer() -> Iterator[Fitted]:
+        for phenotype, place in _list_cohorts(study, cohorts_folder):
+            yield from transfer_networks(
+                phenotype,
+                load_panels(place, place, genotypes, "source"),
+                sources,
+                networks,
+                trainer,
+                _choose_settings(study),
+                study.seed,
+                methods=methods,
+                classifiers=study.models.classical,
+                runner=runner,
+            )
+
+    total = each * len(sources.table) // max(len(networks), 1)
+    curves = sources.curves
+
+    def find_curve(one: Fitted) -> pd.DataFrame:
+        if one.curve is not None:
+            return one.curve
+        of, network = one.candidate, one.candidate.model.split("+")[0]
+        wanted = (curves[["phenotype", "panel", "network"]] == [of.phenotype, of.panel, network]).all(axis=1)
+        return curves[wanted]
+
+    return keep_best(
+        transfer(),
+        leaderboard,
+        models_folder,
+        lambda done: progress(done, total, "models"),
+        find_curve,
+    )
+
+
+def read_curves(models_folders: list[str], keys: pd.Series) -> pd.DataFrame:
+    """Read the learning curves of candidates: key, epoch, loss, accuracy, val_loss, val_accuracy.
+
+    Candidates that have none (the classical models) have no row.
+    """
+    found = [pd.read_parquet(path) for folder in models_folders if (path := Path(folder) / CURVES).exists()]
+    if not found:
+        return pd.DataFrame(columns=["key", *CURVE_COLUMNS])
+    curves = pd.concat(found, ignore_index=True)
+    return curves[curves["key"].isin(keys)].reset_index(drop=True)
+
+
+def _list_cohorts(study: Study, cohorts_folder: str | Path) -> Iterator[tuple[str, Path]]:
+    for phenotype in study.phenotype_names:
+        yield phenotype, Path(cohorts_folder) / phenotype
+
+
+def _count_panels(folder: Path) -> int:
+    panels = read_panels(folder / "panels.parquet")
+    return int(panels.loc[panels["population"] == "source", "panel"].nunique())
+
+
+def _choose_settings(study: Study) -> TrainingSettings:
+    training = study.training
+    return TrainingSettings(
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        learning_rate=training.learning_rate,
+        patience=training.patience,
+        threads=training.threads,
+    )
+
+
+def _count_up(progress: Progress, total: int, note: str) -> Callable[[str], None]:
+    done = 0
+
+    def tell(_: str) -> None:
+        nonlocal done
+        done += 1
+        progress(done, total, note)
+
+    return tell

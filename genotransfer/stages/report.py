@@ -58,7 +58,9 @@ def write_report(
     leaderboard.to_parquet(folder / "leaderboard.parquet", index=False)
     pictures: list[tuple[str, Path]] = []
     if study.outputs.figures:
-        pictures += draw_figures(folder / "figures", results, read_curves(models, chosen["key"]))
+        pictures += draw_figures(
+            folder / "figures", results, _name_curves(read_curves(models, chosen["key"]), study)
+        )
         pictures += _copy_figures(figures, folder / "figures")
     written = write_page(folder, facts, results, leaderboard, sizes, quality, alignment, pictures)
     shutil.copyfile(written, page)
@@ -77,6 +79,12 @@ def describe_study(study: Study, results_folder: str | Path, heritability: float
         seed=study.seed,
         version=__version__,
     )
+
+
+def _name_curves(curves: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return learning curves as the figure takes them: name, epoch, td_loss, vd_loss."""
+    named = curves.rename(columns={"loss": "td_loss", "val_loss": "vd_loss"})
+    return named.assign(name=study.target + "_" + named["key"].astype(str))
 
 
 def _stack(folders: dict[str, str], name: str) -> pd.DataFrame:

@@ -89,7 +89,14 @@ class KerasTrainer:
             curve, best = bench.run(self._run_frozen(job, weights, depth), job, settings)
             final = [*weights[:kept], *bench.best_weights]
         return TrainedNetwork(
-            job.key, job.network, n_variants, job.window, final, curve, best_epoch=best, stopped_epoch=len(curve)
+            job.key,
+            job.network,
+            n_variants,
+            job.window,
+            final,
+            curve,
+            best_epoch=best,
+            stopped_epoch=len(curve),
         )
 
     def _run_frozen(self, job: TrainingJob, weights: Weights, depth: int) -> list[np.ndarray]:
