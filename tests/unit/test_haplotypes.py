@@ -150,6 +150,25 @@ def test_cases_are_the_population_weighted_by_relative_risk(small, loci):
     assert_drawn_from(simulated.dosages[:500], enumerate_dosages(haplotypes))
 
 
+def test_cases_of_two_loci_keep_the_ld_around_each():
+    """The second locus lies beyond a likely switch, with close neighbours on both its sides."""
+    rows = np.array([[0, 0, 1, 1, 1], [1, 1, 0, 0, 0], [0, 1, 1, 1, 1], [1, 0, 0, 0, 0]], dtype=np.uint8)
+    cm = [0.0, 0.01, 0.11, 0.115, 0.12]
+    simulated = simulate_genotypes(
+        make_panel(rows, cm),
+        5_000,
+        ne=NE,
+        theta=0.05,
+        generator=np.random.default_rng(13),
+        disease=[DiseaseLocus(200, 1, 2.0, 4.0), DiseaseLocus(400, 1, 1.5, 4.0)],
+        n_cases=5_000,
+    )
+    expected = enumerate_dosages(
+        enumerate_haplotypes(rows, cm, NE, 0.05), [(1, 1, 2.0, 4.0), (3, 1, 1.5, 4.0)]
+    )
+    assert_drawn_from(simulated.dosages, expected)
+
+
 def test_one_locus_has_the_closed_form_of_hapgen(small):
     """P(g) RR(g) / sum with P(g) Hardy–Weinberg, without mutation: p = 3/5 at the second variant."""
     panel, _ = small
