@@ -2,7 +2,7 @@
 
     python -m genotransfer.simulation.make_panel --out chr21.npz
 
-It takes 20 s and 1 GB and writes 3.29 MB: 162,861 variants, at MAF >= .01 in the panel 82,408 in
+It takes 20 s and writes 3.29 MB: 162,861 variants, at MAF >= .01 in the panel 82,408 in
 CEU, 137,984 in YRI and 57,531 in both (the paper's HAPGEN2 samples: 101,053, 136,021 and 62,283).
 
 CEU and YRI haplotypes of chromosome 21 come out of one tree sequence under the demography
@@ -32,7 +32,7 @@ N_DIPLOIDS = 60
 MIN_MAF = 0.01
 SEED = 20220208
 GC_CONTENT = 0.41  # International Human Genome Sequencing Consortium 2001, Nature 409:860
-P_TRANSITION = 2 / 3  # transitions : transversions of 2 : 1; 1000 Genomes 2015 has 2.1
+P_TRANSITION = 2 / 3  # transitions : transversions of 2 : 1, about that of human genomes
 TRANSITION = {"A": "G", "G": "A", "C": "T", "T": "C"}
 
 
