@@ -60,7 +60,7 @@ def run(
     from pipelines.local import run_study
 
     chosen = find_study(study, overrides)
-    console = Console()
+    console = Console(file=sys.stdout)  # fixed, for the run redirects standard output to its log
     folder = run_study(chosen, runs, console)
     console.print(_tabulate(chosen, folder / "results.csv"))
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import shutil
+import sys
 import threading
 import warnings
 from collections import deque
@@ -79,7 +80,7 @@ def run_study(study: Study, runs: Path, console: Console | None = None) -> Path:
     TaskFailedError
         A task failed; the message is its own error.
     """
-    console = console or Console(stderr=True)
+    console = console or Console(file=sys.stderr)
     run = _Run(_make_run_folder(study, runs))
     _write_study(study, run.folder / "study.yaml")
     environment = _make_environment(study, runs, run)
