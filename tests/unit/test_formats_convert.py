@@ -28,6 +28,13 @@ def test_detects_formats_by_name(name, expected):
     assert detect_format(name) == expected
 
 
+def test_a_folder_is_23andme_unless_a_fileset_has_its_name(tmp_path):
+    (tmp_path / "ceu").mkdir()
+    assert detect_format(tmp_path / "ceu") == "23andme"
+    make_genotypes(tmp_path / "ceu")
+    assert detect_format(tmp_path / "ceu") == "plink"
+
+
 @pytest.mark.parametrize(
     ("out", "to_format", "again"),
     [("o.gen", None, "o.gen"), ("o.gen.gz", None, "o.gen.gz"), ("o", "23andme", "o")],
