@@ -101,3 +101,13 @@ def test_a_phenotype_of_another_length_is_refused(tmp_path):
         write_oxford(
             genotypes, tmp_path / "o.gen", tmp_path / "o.sample", phenotype=np.zeros(2, dtype=np.int8)
         )
+
+
+def test_a_probability_at_the_threshold_is_called(tmp_path):
+    (tmp_path / "x.gen").write_text("1 rs0 5 A C 0.9 0.1 0 0.11 0.89 0\n1 rs1 6 A C 1 0 0 0 1 0\n")
+    (tmp_path / "x.sample").write_text("ID_1 ID_2 missing\n0 0 0\nf0 i0 0\nf1 i1 0\n")
+    files = tmp_path / "x.gen", tmp_path / "x.sample"
+    assert read_oxford(*files, prefix_out=tmp_path / "a").read().tolist() == [[0, 0], [-1, 1]]
+    strict = read_oxford(*files, prefix_out=tmp_path / "b", hard_call_threshold=1.0)
+    assert strict.read().tolist() == [[-1, 0], [-1, 1]]
+    assert strict.counts["uncertain genotypes"] == 2
