@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,8 +13,6 @@ from genotransfer.errors import AlignmentError, InputError
 from genotransfer.formats.chromosomes import name_chromosomes
 from genotransfer.genotypes import MISSING, Genotypes
 
-MatchBy = Literal["id", "position", "auto"]
-Ambiguous = Literal["drop", "keep"]
 # Allele frequencies of an A/T or C/G variant that differ by more may mean opposite strands.
 SUSPICIOUS_DIFFERENCE = 0.3
 
@@ -43,7 +40,7 @@ class Alignment:
 
 
 def align_populations(
-    source: Genotypes, target: Genotypes, *, match_by: MatchBy = "auto", ambiguous: Ambiguous = "drop"
+    source: Genotypes, target: Genotypes, *, match_by: str = "auto", ambiguous: str = "drop"
 ) -> Alignment:
     """Return views of both populations with the same variants, counting the same alleles.
 
@@ -66,7 +63,11 @@ def align_populations(
     ------
     AlignmentError
         The populations have no variant in common, or none is left.
+    InputError
+        `match_by` or `ambiguous` is none of the above.
     """
+    if ambiguous not in ("drop", "keep"):
+        raise InputError(f"ambiguous variants: {ambiguous!r}", remedy="Give drop or keep")
     by, first, second, doubled = _pair_variants(source.variants, target.variants, match_by)
     left, right = source.select(variants=first), target.select(variants=second)
     right = fill_unknown_alleles(left.variants, right)
@@ -111,7 +112,7 @@ def align_populations(
     )
 
 
-def match_variants(genotypes: Genotypes, variants: pd.DataFrame, *, match_by: MatchBy = "id") -> Genotypes:
+def match_variants(genotypes: Genotypes, variants: pd.DataFrame, *, match_by: str = "id") -> Genotypes:
     """Return a view with exactly the variants of a table, in its order, counting its alleles.
 
     Used to apply a panel or a model to genotypes it was not made from. Alleles are swapped and
@@ -149,7 +150,7 @@ def match_variants(genotypes: Genotypes, variants: pd.DataFrame, *, match_by: Ma
 
 
 def _pair_variants(
-    first: pd.DataFrame, second: pd.DataFrame, match_by: MatchBy
+    first: pd.DataFrame, second: pd.DataFrame, match_by: str
 ) -> tuple[str, Int64[np.ndarray, " n"], Int64[np.ndarray, " n"], tuple[int, int]]:
     """Return what was matched by, the rows of each table that match, and how many rows were doubled."""
     if match_by not in ("id", "position", "auto"):

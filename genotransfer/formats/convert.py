@@ -60,16 +60,15 @@ class ConversionSummary:
 def detect_format(path: str | Path) -> str:
     """Return the format of existing genotypes or of a path to write: by suffix, else ``plink``.
 
-    A folder that holds .txt files is ``23andme``.
+    An existing folder is ``23andme``, unless a .bed of the same name stands beside it.
     """
     path = Path(path)
     name = path.name.lower()
     for suffix in sorted(SUFFIXES, key=len, reverse=True):
         if name.endswith(suffix):
             return SUFFIXES[suffix]
-    if path.is_dir():
-        return "23andme"
-    return "plink"
+    is_folder = path.is_dir() and not path.with_name(path.name + ".bed").is_file()
+    return "23andme" if is_folder else "plink"
 
 
 def open_genotypes(

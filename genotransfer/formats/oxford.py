@@ -221,7 +221,7 @@ class _GenReader:
         uncertain = ~without & (probabilities.max(axis=1) < self.threshold)
         self.counts["uncertain genotypes"] += int(uncertain.sum())
         self.counts["genotypes without probabilities"] += int(without.sum())
-        dosages = probabilities.argmax(axis=1).astype(np.int8)
+        dosages = np.asarray(probabilities.argmax(axis=1), dtype=np.int8)
         dosages[uncertain | without] = MISSING
         return dosages
 

@@ -102,7 +102,7 @@ def write_sample_file(
         file.write(f"ID_1 ID_2 missing sex pheno\n0 0 0 D {kind}\n")
         columns = (samples["fid"], samples["iid"], missing, samples["sex"], texts)
         for fid, iid, share, sex, text in zip(*columns, strict=True):
-            file.write(f"{fid} {iid} {share:.6g} {sex if sex else 'NA'} {text}\n")
+            file.write(f"{fid} {iid} {share:.6g} {sex} {text}\n")
 
 
 def _check_header(path: Path, rows: list[tuple[int, list[str]]]) -> tuple[list[str], list[str]]:
