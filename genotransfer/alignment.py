@@ -120,7 +120,8 @@ def match_variants(genotypes: Genotypes, variants: pd.DataFrame, *, match_by: st
 
     Parameters
     ----------
-    variants : columns id, chromosome, position, counted, other.
+    variants : columns id, counted, other, and to match by position also chromosome and position;
+        where they are absent the genotypes' own stand.
 
     Raises
     ------
@@ -146,7 +147,9 @@ def match_variants(genotypes: Genotypes, variants: pd.DataFrame, *, match_by: st
             f"{genotypes.prefix}.bed, the first: {variants['id'].iloc[worst]}, {wanted} wanted, "
             f"{given} found. Check that both are the same variants and the same genome build."
         )
-    return _orient(view, variants, compared.swap)
+    alleles = {name: variants[name].to_numpy() for name in ("counted", "other")}
+    located = {"chromosome", "position"} <= set(variants.columns)
+    return _orient(view, variants if located else view.variants.assign(**alleles), compared.swap)
 
 
 def _pair_variants(
