@@ -23,7 +23,7 @@ def associate(
     labels: Int8[np.ndarray, " n_samples"],
     test: str,
     *,
-    covariates: Float64[np.ndarray, "n_samples c"] | None = None,
+    covariates: Float64[np.ndarray, "n_rows c"] | None = None,
     firth: bool = True,
     minimum_cell: int = 5,
     block: int = 4096,

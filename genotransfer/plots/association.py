@@ -54,8 +54,7 @@ def draw_manhattan(
     StudyError
         No variant has a p-value.
     """
-    tested = take_tested(table, "Manhattan plot")
-    tested = tested.iloc[np.lexsort((tested["BP"], tested["CHR"].map(_rank_chromosome)))]
+    tested = order_along_genome(take_tested(table, "Manhattan plot"))
     height, clipped = to_heights(tested["P"].to_numpy())
     single = len(set(tested["CHR"])) == 1
     figure, axes = make_figure(10.0, 4.2, title)
@@ -149,6 +148,11 @@ def compute_lambda_gc(p: Float64[np.ndarray, " n"]) -> float:
     Source: Devlin & Roeder 1999, Biometrics 55:997.
     """
     return float(chi2.isf(np.median(p), 1) / chi2.isf(0.5, 1))
+
+
+def order_along_genome(table: pd.DataFrame) -> pd.DataFrame:
+    """Sort variants by chromosome, 1 to 22 and then the lettered, and position."""
+    return table.iloc[np.lexsort((table["BP"], table["CHR"].map(_rank_chromosome)))]
 
 
 def _draw_lines(axes: Axes, levels: Sequence[float], labels: Sequence[str]) -> None:

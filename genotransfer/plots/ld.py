@@ -57,7 +57,7 @@ def draw_ld(
         There are fewer than two variants about the centre.
     """
     centre = centre or _choose_centre(genotypes, table)
-    near = _take_neighbours(genotypes, int(genotypes.locate_variants([centre])[0]), n_variants)
+    near = take_neighbours(genotypes, int(genotypes.locate_variants([centre])[0]), n_variants)
     if len(near) < 2:
         raise StudyError(
             f"The LD heat map about {centre} has {len(near)} variant: it needs two or more on one "
@@ -67,8 +67,12 @@ def draw_ld(
     r2, k = compute_r2(region.read()), len(near)
     ids, position = region.variants["id"].to_numpy(), region.variants["position"].to_numpy() / 1e6
 
-    figure, axes = make_figure(8.0, 6.6, title)
-    upper, lower = axes.inset_axes((0, 0.68, 1, 0.32)), axes.inset_axes((0, 0, 1, 0.6))
+    # Heights: the triangle, the lines that tie it to the positions, the association if there is one.
+    figure, axes = make_figure(8.0, 5.0 if table is None else 6.6, title)
+    triangle, links = (0.82, 0.1) if table is None else (0.6, 0.08)
+    lower = axes.inset_axes((0, 0, 1, triangle))
+    link = axes.inset_axes((0, triangle, 1, links))
+    upper = axes.inset_axes((0, triangle + links, 1, 1 - triangle - links))
     axes.set_axis_off()
 
     # Turn the upper triangle by 45 degrees: the pair (i, j) is a diamond at ((i + j) / 2, j - i).
@@ -84,7 +88,6 @@ def draw_ld(
         0.0, 0.03, f"{k} variants\n{region.n_samples:,} samples", transform=lower.transAxes, fontsize=8
     )
 
-    link = axes.inset_axes((0, 0.6, 1, 0.08))
     width = max(position[-1] - position[0], 1e-9)
     along = (position - position[0]) / width * (k - 1)
     for at in range(k):
@@ -138,10 +141,10 @@ def _draw_region(
     axes.scatter(position[middle], height[middle], s=34, marker="D", color=COLOURS[0], label=centre, zorder=3)
     if risky.any():
         ring(axes, position[risky], height[risky], "risk SNP")
-    axes.set_ylim(bottom=0 if table is not None else -1)
-    axes.margins(y=0.15)
+    axes.set_ylim(*((-1, 1) if table is None else (0, max(np.nanmax(height, initial=0), 1) * 1.15)))
     axes.tick_params(labelsize=8)
-    axes.legend(loc="upper right", frameon=False, fontsize=8)
+    if table is not None:
+        axes.legend(loc="upper right", frameon=False, fontsize=8)
     axes.spines[["right", "top"]].set_visible(True)
 
 
@@ -154,7 +157,7 @@ def _choose_centre(genotypes: Genotypes, table: pd.DataFrame | None) -> str:
     return str(tested["SNP"].iloc[int(tested["P"].to_numpy().argmin())])
 
 
-def _take_neighbours(genotypes: Genotypes, at: int, n_variants: int) -> Int64[np.ndarray, " k"]:
+def take_neighbours(genotypes: Genotypes, at: int, n_variants: int) -> Int64[np.ndarray, " k"]:
     """Return the positions of the variants about `at`, by their place on its chromosome."""
     chromosome = genotypes.variants["chromosome"].to_numpy()
     on = np.flatnonzero(chromosome == chromosome[at])

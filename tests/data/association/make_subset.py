@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from genotransfer.genotypes import MISSING, Genotypes
 
@@ -33,7 +34,10 @@ def main(source: Path) -> None:
         dosages[-1, 8] = 2
         dosages[:, 9] = np.arange(N_SAMPLES) % 2 * 2  # ... and tied ones, without heterozygotes
         dosages[:, 10] = 1  # everyone heterozygous
-        samples = part.samples.assign(sex=np.arange(N_SAMPLES) % 2 + 1, phenotype="-9")
+        measured = pd.read_csv(source / f"{population}.pheno.tsv", sep="\t").set_index("IID")["y"]
+        y = measured.loc[part.samples["iid"]]
+        case = np.where(y > y.median(), "2", "1")
+        samples = part.samples.assign(sex=np.arange(N_SAMPLES) % 2 + 1, phenotype=case)
         Genotypes.from_dosages(HERE / population, dosages, part.variants, samples)
 
 
