@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from genotransfer.candidates import METHODS
 from genotransfer.errors import InputError, StudyError
+from genotransfer.panels import DEFAULT_THRESHOLDS
 
 ClassicalName = Literal["svm", "cart", "rus", "forest", "bagging"]
 NetworkName = Literal[
@@ -22,11 +23,6 @@ MethodName = Literal["none", "snp_transfer", "deep_simple", "deep_pretrained", "
 TestName = Literal["allelic", "genotypic", "trend", "fisher", "logistic"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[int, Field(ge=1)]
-
-# Muneeb 2022, Tables 1 and 2 give the sizes of the panels and not the thresholds. These p-values
-# give panels of those sizes among the study's common SNPs when nothing is associated.
-SOURCE_THRESHOLDS = [1.5e-5, 7e-5, 3e-4, 1.5e-3, 2.5e-3, 1.5e-2, 1.7e-2, 5.7e-2, 8e-2, 0.11]
-TARGET_THRESHOLDS = [4e-5, 1e-4, 3e-4, 8e-4, 1.5e-3, 2e-3, 3e-3, 4.5e-3, 6e-3, 9e-3, 1.4e-2, 2e-2, 3.5e-2]
 
 
 class Settings(BaseModel):
@@ -175,15 +171,27 @@ class Association(Settings):
 
 
 class Panels(Settings):
-    """Thresholds of the SNP panels, the paper's sub-datasets."""
+    """Thresholds of the SNP panels, the paper's sub-datasets.
+
+    Where none are given they are those that make panels of about the sizes of the paper's Tables 1
+    and 2 among the study's common SNPs when nothing is associated.
+    """
 
     statistic: Literal["p", "difference"] = "p"
     source: list[Annotated[float, Field(gt=0)]] = Field(
-        default_factory=lambda: list(SOURCE_THRESHOLDS), min_length=1
+        default_factory=lambda: list(DEFAULT_THRESHOLDS["p", "source"]), min_length=1
     )
     target: list[Annotated[float, Field(gt=0)]] = Field(
-        default_factory=lambda: list(TARGET_THRESHOLDS), min_length=1
+        default_factory=lambda: list(DEFAULT_THRESHOLDS["p", "target"]), min_length=1
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_thresholds(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or value.get("statistic") != "difference":
+            return value
+        defaults = {name: list(DEFAULT_THRESHOLDS["difference", name]) for name in ("source", "target")}
+        return defaults | value
 
 
 class Models(Settings):

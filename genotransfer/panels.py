@@ -29,6 +29,12 @@ TARGET_THRESHOLDS = (
 # 1/35: the target's thresholds take one multiple each.
 SOURCE_DIFFERENCES = (0.2, 0.185, 0.17, 0.147, 0.14, 0.107, 0.105, 0.08, 0.0715, 0.063)
 TARGET_DIFFERENCES = (0.65, 0.62, 0.59, 0.57, 0.54, 0.51, 0.48, 0.45, 0.42, 0.39, 0.365, 0.34, 0.31)
+DEFAULT_THRESHOLDS = {
+    ("p", "source"): SOURCE_THRESHOLDS,
+    ("p", "target"): TARGET_THRESHOLDS,
+    ("difference", "source"): SOURCE_DIFFERENCES,
+    ("difference", "target"): TARGET_DIFFERENCES,
+}
 
 
 def select_panels(

@@ -62,7 +62,7 @@ def run(
     chosen = find_study(study, overrides)
     console = Console(file=sys.stdout)  # fixed, for the run redirects standard output to its log
     folder = run_study(chosen, runs, console)
-    console.print(_tabulate(chosen, folder / "results.csv"))
+    _show_results(chosen, folder / "results.csv", console)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
 
 
@@ -175,24 +175,34 @@ def find_study(name: str, overrides: list[str] | None) -> Study:
     return load_study(path, overrides)
 
 
-def _tabulate(study: Study, results: Path) -> Table:
+def _show_results(study: Study, results: Path, console: Console) -> None:
     import pandas as pd
 
-    rows = pd.read_csv(results, keep_default_na=True)
-    table = Table(title=f"{study.name}: {study.source} to {study.target}, chosen on ED, read once on FD")
-    for column in ("phenotype", "method", "panel", "model", "ED", "FD (95 %)", "AUC", "oracle", "ceiling"):
-        table.add_column(
-            column, justify="left" if column in {"phenotype", "method", "panel", "model"} else "right"
-        )
-    rates = ("fd_auc", "oracle_accuracy", "ceiling")
+    rows = pd.read_csv(results)
+    names = ["phenotype", "method", "panel", "model", "ED", "FD", "95 % of FD", "AUC"]
+    title = f"{study.name}: {study.source} to {study.target}, chosen on ED, read once on FD"
+    table = Table(title=title, box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in names:
+        table.add_column(name, justify="left" if name in names[:4] else "right", no_wrap=True)
+    last = ""
     for row in rows.to_dict("records"):
-        interval = f"{row['fd_accuracy']:.3f} ({row['fd_low']:.2f}-{row['fd_high']:.2f})"
+        model = row["model"]
+        if row["method"] == "deep_finetuned":
+            model += f" ({row['trainable_layers']})"
         table.add_row(
-            str(row["phenotype"]), str(row["method"]), str(row["panel"]), str(row["model"]),
-            f"{row['ed_accuracy']:.3f}", interval,
-            *("" if pd.isna(row[one]) else f"{row[one]:.3f}" for one in rates),
+            "" if row["phenotype"] == last else row["phenotype"], row["method"], row["panel"], model, f"{row['ed_accuracy']:.3f}", f"{row['fd_accuracy']:.3f}",
+            f"{row['fd_low']:.2f}-{row['fd_high']:.2f}", "" if pd.isna(row["fd_auc"]) else f"{row['fd_auc']:.3f}",
         )  # fmt: skip
-    return table
+        last = row["phenotype"]
+    console.print(table)
+    known = rows.drop_duplicates("phenotype").dropna(subset=["oracle_accuracy"])
+    if len(known):
+        oracle = ", ".join(f"{row.phenotype} {row.oracle_accuracy:.3f}" for row in known.itertuples())
+        console.print(f"True risk SNPs on FD (the oracle): {oracle}", highlight=False)
+    for ceiling in sorted(set(rows["ceiling"].dropna())):
+        console.print(
+            f"The most SNPs of this heritability allow (the ceiling): {ceiling:.3f}", highlight=False
+        )
 
 
 if __name__ == "__main__":
