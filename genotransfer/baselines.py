@@ -67,7 +67,10 @@ class EvaluationRows:
     def measure(self, scores: Float64[np.ndarray, " n_samples"]) -> dict[str, float]:
         """Return the accuracy of scores on each split, by the field of `Candidate`; NaN where empty."""
         right = (scores > 0.5) == (self.labels == 1)
-        return {name: float(right[at].mean()) if at.stop > at.start else np.nan for name, at in self.slices.items()}
+        return {
+            name: float(right[at].mean()) if at.stop > at.start else np.nan
+            for name, at in self.slices.items()
+        }
 
 
 def gather_rows(panel: PanelData) -> EvaluationRows:
@@ -84,7 +87,9 @@ def gather_rows(panel: PanelData) -> EvaluationRows:
         slices[name], start = slice(start, stop), stop
     given = [split for split in splits.values() if split is not None]
     return EvaluationRows(
-        np.concatenate([split.dosages for split in given]), np.concatenate([split.labels for split in given]), slices
+        np.concatenate([split.dosages for split in given]),
+        np.concatenate([split.labels for split in given]),
+        slices,
     )
 
 
@@ -132,7 +137,9 @@ def fit_snp_transfer(
     """
     for population in fit_on:
         if population not in POPULATIONS:
-            raise StudyError(f"Models cannot be fitted on {population!r}. Choose from: {', '.join(POPULATIONS)}.")
+            raise StudyError(
+                f"Models cannot be fitted on {population!r}. Choose from: {', '.join(POPULATIONS)}."
+            )
     for panel in panels:
         for population in fit_on:
             yield from _fit_panel(phenotype, "snp_transfer", population, panel, classifiers, seed)

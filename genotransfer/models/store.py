@@ -91,7 +91,9 @@ def load_predictor(folder: str | Path) -> Predictor:
         hashes = {name: manifest["sha256"][name] for name in FILES_OF_KIND[kind]}
         named = {name: manifest[name] for name in ("network", "window", "classifier")}
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"The manifest lacks or garbles {error}", remedy=archives.REMAKE, file=path) from error
+        raise InputError(
+            f"The manifest lacks or garbles {error}", remedy=archives.REMAKE, file=path
+        ) from error
     n_variants = len(variants)
     if not n_variants or standardiser.mean.shape != (n_variants,) or standardiser.sd.shape != (n_variants,):
         raise InputError(
@@ -121,7 +123,9 @@ def check_replaceable(folder: Path, manifest: str) -> None:
     InputError
         It holds something else, which would be lost.
     """
-    if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or (folder / manifest).is_file())):
+    if folder.exists() and not (
+        folder.is_dir() and (not any(folder.iterdir()) or (folder / manifest).is_file())
+    ):
         raise InputError(
             f"It holds something other than what {manifest} belongs to",
             remedy="Name a folder that is absent or empty",
@@ -139,5 +143,7 @@ def _describe(predictor: Predictor) -> dict[str, Any]:
         "variants": predictor.variants[VARIANT_COLUMNS].to_numpy(dtype=object).tolist(),
         "mean": predictor.standardiser.mean.tolist(),
         "sd": predictor.standardiser.sd.tolist(),
-        "written_with": {name: version(name) for name in ("keras", "scikit-learn", "imbalanced-learn", "skops")},
+        "written_with": {
+            name: version(name) for name in ("keras", "scikit-learn", "imbalanced-learn", "skops")
+        },
     }
