@@ -31,9 +31,10 @@ def build_classifier(name: str, seed: int) -> ClassifierMixin:
     Notes
     -----
     ``rus``, the paper's "random under sampler", names no classifier. It is read as imbalanced-learn's
-    ensemble of decision trees, each on a bootstrap sample whose larger class is under-sampled at
-    random. RUSBoost, the other ensemble of that name, cannot be fitted when its first stump is no
-    better than chance, which happens on 70 samples.
+    ensemble of decision trees, each on a random under-sample: as many cases as controls, both drawn
+    with replacement, as many as the rarer has (the balanced bootstrap of Chen, Liaw and Breiman
+    2004, Using random forest to learn imbalanced data). RUSBoost, the other ensemble of that name,
+    cannot be fitted when its first stump is no better than chance, which happens on 70 samples.
 
     Raises
     ------
@@ -51,7 +52,15 @@ def build_classifier(name: str, seed: int) -> ClassifierMixin:
     if name == "rus":
         from imblearn.ensemble import BalancedBaggingClassifier
 
-        return BalancedBaggingClassifier(n_estimators=UNDERSAMPLED_TREES, n_jobs=1, random_state=seed)
+        # The sampler draws both classes: an ordinary bootstrap first can leave one class out.
+        return BalancedBaggingClassifier(
+            n_estimators=UNDERSAMPLED_TREES,
+            bootstrap=False,
+            sampling_strategy="all",
+            replacement=True,
+            n_jobs=1,
+            random_state=seed,
+        )
     if name == "forest":
         from sklearn.ensemble import RandomForestClassifier
 

@@ -165,7 +165,7 @@ def last_hidden_model(model: keras.Model) -> keras.Model:
     """Return a model from the same input to the last hidden layer's output, sharing the weights."""
     import keras
 
-    return keras.Model(model.inputs, weighted_layers(model)[-2].output, name=f"{model.name}_hidden")
+    return keras.Model(model.input, weighted_layers(model)[-2].output, name=f"{model.name}_hidden")
 
 
 def cut_top(model: keras.Model, depth: int) -> keras.Model:
@@ -179,7 +179,7 @@ def cut_top(model: keras.Model, depth: int) -> keras.Model:
     lowest = weighted_layers(model)[-depth]
     end = model.get_layer("logits")
     if depth == len(weighted_layers(model)):
-        return keras.Model(model.inputs, end.output)
+        return keras.Model(model.input, end.output)
     start = model.layers.index(lowest)
     hidden = cut = keras.Input(lowest.input.shape[1:], dtype="float32")
     for layer in model.layers[start : model.layers.index(end) + 1]:

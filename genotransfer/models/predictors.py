@@ -17,7 +17,7 @@ ROWS_AT_ONCE = 2048
 VARIANT_COLUMNS = ["id", "counted", "other"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Predictor(ABC):
     """A fitted model, ready for dosages of its variants.
 
@@ -59,7 +59,7 @@ class Predictor(ABC):
         """Return scores from standardised dosages."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ClassicalPredictor(Predictor):
     """One of the five classical classifiers, on standardised dosages."""
 
@@ -74,7 +74,7 @@ class ClassicalPredictor(Predictor):
         return score_cases(self.estimator, values)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NetworkPredictor(Predictor):
     """A neural network, on standardised dosages."""
 
@@ -92,7 +92,7 @@ class NetworkPredictor(Predictor):
         return score_logits(_run_to(self.model, self.model.get_layer("logits").output, values))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FeaturePredictor(Predictor):
     """A classical classifier on the last hidden layer of a frozen network."""
 
@@ -116,4 +116,4 @@ class FeaturePredictor(Predictor):
 def _run_to(model: Any, output: Any, values: Float32[np.ndarray, "n k"]) -> Float32[np.ndarray, "n m"]:
     import keras
 
-    return np.asarray(keras.Model(model.inputs, output)(values, training=False))
+    return np.asarray(keras.Model(model.input, output)(values, training=False))

@@ -42,7 +42,7 @@ class ForwardRunner:
         """
         width = choose_width(values.shape[1], window)
         model, run = self._prepare(network, count_trainable_depths(network), width, window)
-        model.set_weights(resize_weights(network, weights, width))
+        model.set_weights(resize_weights(network, weights, width, window))
         return [output.numpy() for output in run(widen_inputs(values, width))]
 
     def run_top(
@@ -84,7 +84,7 @@ def _make_program(network: str, depth: int, width: int, window: int | None) -> t
     outputs = [top.output]
     if depth == len(weighted_layers(whole)):
         outputs = [layer.output for layer in weighted_layers(whole)]
-    model = keras.Model(top.inputs, outputs)
+    model = keras.Model(top.input, outputs)
 
     def run(values: Any) -> Any:
         return [tf.convert_to_tensor(one) for one in model(values, training=False)]

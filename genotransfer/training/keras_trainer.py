@@ -79,10 +79,10 @@ class KerasTrainer:
         bench = self._find_bench(job, depth, n_variants, settings)
         if depth == count_trainable_depths(job.network):
             width = choose_width(n_variants, job.window)
-            bench.load(resize_weights(job.network, weights, width))
+            bench.load(resize_weights(job.network, weights, width, job.window))
             values = [widen_inputs(_standardise(job, split), width) for split in (job.train, job.validation)]
             curve, best = bench.run(values, job, settings)
-            final = resize_weights(job.network, bench.best_weights, n_variants)
+            final = resize_weights(job.network, bench.best_weights, n_variants, job.window)
         else:
             kept = len(weights) - bench.n_arrays
             bench.load(weights[kept:])
@@ -165,7 +165,7 @@ class Workbench:
                 variable.assign(np.zeros(variable.shape, dtype=variable.dtype))
 
     def run(
-        self, values: list[Float32[np.ndarray, "..."]], job: TrainingJob, settings: TrainingSettings
+        self, values: list[np.ndarray], job: TrainingJob, settings: TrainingSettings
     ) -> tuple[pd.DataFrame, int]:
         """Train, keep the best epoch's weights in `best_weights`; return the curve and that epoch."""
         import tensorflow as tf

@@ -31,11 +31,14 @@ def choose_width(n_variants: int, window: int | None = None) -> int:
     return -(-n_variants // BEYOND) * BEYOND
 
 
-def resize_weights(network: str, weights: Weights, width: int) -> Weights:
+def resize_weights(network: str, weights: Weights, width: int, window: int | None = None) -> Weights:
     """Return weights for inputs of another width: zero rows are added, or the last rows dropped.
 
-    Only the kernels of the first layer change; the others are the same arrays.
+    Only the kernels of the first layer change; the others are the same arrays. With a window
+    nothing changes: those kernels are as wide as the window.
     """
+    if window is not None:
+        return weights
     resized = list(weights)
     # Keras lists a layer as kernel, (recurrent kernel,) bias; a bidirectional one twice over.
     for position in (0, 3) if NETWORKS[network].family == "bilstm" else (0,):
