@@ -49,6 +49,7 @@ class Fitted:
 
     candidate: Candidate
     make_predictor: Callable[[], Predictor] = field(repr=False)
+    curve: pd.DataFrame | None = field(default=None, repr=False)
 
     @property
     def predictor(self) -> Predictor:

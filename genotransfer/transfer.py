@@ -199,7 +199,7 @@ class _Source:
         for depth, trained in zip(depths, trainer.train_networks(jobs, settings, progress), strict=True):
             scores = score_logits(self._run(trained, depth, runner, values))
             candidate = self._describe("deep_finetuned", "target", self.network, depth, scores)
-            yield Fitted(candidate, partial(self._make_network, trained.weights))
+            yield Fitted(candidate, partial(self._make_network, trained.weights), trained.curve)
 
     def _run(
         self, trained: TrainedNetwork, depth: int, runner: ForwardRunner, values: np.ndarray
