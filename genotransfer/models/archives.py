@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,15 +83,36 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def write_keras(model: keras.Model, path: Path) -> None:
     """Write a ``.keras`` archive; the same weights give the same bytes."""
     written = path.with_name(f"dated-{path.name}")
-    model.save(written)
-    # Keras puts the date into the archive twice; without it equal models have equal hashes.
+    with warnings.catch_warnings():
+        # Keras 3.15 reads its variables in a way NumPy 2 deprecates; nothing here can change that.
+        warnings.filterwarnings(
+            "ignore", "__array__ implementation doesn't accept a copy", DeprecationWarning
+        )
+        model.save(written)
+    # Keras writes the date and memory addresses; without them equal models have equal hashes.
     with zipfile.ZipFile(written) as dated, zipfile.ZipFile(path, "w") as plain:
         for name in sorted(dated.namelist()):
             content = dated.read(name)
             if name == "metadata.json":
                 content = json.dumps({**json.loads(content), "date_saved": ""}).encode()
+            if name == "config.json":
+                content = json.dumps(_renumber_objects(json.loads(content), {})).encode()
             plain.writestr(zipfile.ZipInfo(name), content)
     written.unlink()
+
+
+def _renumber_objects(node: Any, seen: dict[int, int]) -> Any:
+    """Replace each ``shared_object_id`` by the order in which it first occurs."""
+    if isinstance(node, list):
+        return [_renumber_objects(one, seen) for one in node]
+    if isinstance(node, dict):
+        return {
+            key: seen.setdefault(value, len(seen))
+            if key == "shared_object_id"
+            else _renumber_objects(value, seen)
+            for key, value in node.items()
+        }
+    return node
 
 
 def read_keras(path: Path, n_variants: int) -> keras.Model:

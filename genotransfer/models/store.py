@@ -85,9 +85,7 @@ def load_predictor(folder: str | Path) -> Predictor:
         raise InputError(f"{kind!r} is no kind of predictor", remedy=archives.REMAKE, file=path)
     try:
         variants = pd.DataFrame(manifest["variants"], columns=VARIANT_COLUMNS, dtype=str)
-        standardiser = Standardiser(
-            np.array(manifest["mean"], dtype=np.float64), np.array(manifest["sd"], dtype=np.float64)
-        )
+        mean, sd = (np.array(manifest[name], dtype=np.float64) for name in ("mean", "sd"))
         hashes = {name: manifest["sha256"][name] for name in FILES_OF_KIND[kind]}
         named = {name: manifest[name] for name in ("network", "window", "classifier")}
     except (KeyError, TypeError, ValueError) as error:
@@ -95,13 +93,13 @@ def load_predictor(folder: str | Path) -> Predictor:
             f"The manifest lacks or garbles {error}", remedy=archives.REMAKE, file=path
         ) from error
     n_variants = len(variants)
-    if not n_variants or standardiser.mean.shape != (n_variants,) or standardiser.sd.shape != (n_variants,):
+    if not n_variants or mean.shape != (n_variants,) or sd.shape != (n_variants,):
         raise InputError(
-            f"The manifest names {n_variants} variants, {standardiser.mean.size} means and "
-            f"{standardiser.sd.size} deviations",
+            f"The manifest names {n_variants} variants, {mean.size} means and {sd.size} deviations",
             remedy=archives.REMAKE,
             file=path,
         )
+    standardiser = Standardiser(mean, sd)
     for name, expected in hashes.items():
         archives.check_hash(folder / name, expected)
     estimator = archives.read_skops(folder / CLASSIFIER_FILE) if CLASSIFIER_FILE in hashes else None

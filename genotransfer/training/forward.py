@@ -87,7 +87,7 @@ def _make_program(network: str, depth: int, width: int, window: int | None) -> t
     model = keras.Model(top.input, outputs)
 
     def run(values: Any) -> Any:
-        return [tf.convert_to_tensor(one) for one in model(values, training=False)]
+        return [tf.convert_to_tensor(one) for one in tf.nest.flatten(model(values, training=False))]
 
     signature = tf.TensorSpec((None, *top.inputs[0].shape[1:]), tf.float32)
     return model, tf.function(run, input_signature=[signature], autograph=False)

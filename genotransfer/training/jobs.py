@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -101,6 +101,7 @@ class TrainedNetwork:
         return restore_model(self.network, self.n_variants, self.window, self.weights)
 
 
+@runtime_checkable
 class Trainer(Protocol):
     """Anything that trains networks: the plain Keras trainer, or a faster one equal to it."""
 

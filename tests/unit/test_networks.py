@@ -70,7 +70,8 @@ def sigmoid(x):
 
 
 def one_lstm_step(x, kernel, bias):
-    i, f, g, o = np.split(x @ kernel + bias, 4, axis=1)
+    i, _, g, o = np.split(x @ kernel + bias, 4, axis=1)
+    # The forget gate has nothing to forget.
     return sigmoid(o) * np.tanh(sigmoid(i) * np.tanh(g))
 
 

@@ -34,9 +34,9 @@ def draw(n, frequency, rng):
 
 def make_panel(name, seed):
     rng = np.random.default_rng(seed)
-    frequency = {population: rng.uniform(0.25, 0.75, len(EFFECTS)) for population in SIZES}
+    frequency = rng.uniform(0.25, 0.75, len(EFFECTS))
     splits = {
-        population: {split: draw(n, frequency[population], rng) for split, n in sizes.items()}
+        population: {split: draw(n, frequency, rng) for split, n in sizes.items()}
         for population, sizes in SIZES.items()
     }
     variants = pd.DataFrame({"id": [f"rs{i}" for i in range(8)], "counted": "A", "other": "G"})
