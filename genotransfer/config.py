@@ -6,12 +6,11 @@ import difflib
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from genotransfer.candidates import METHODS
 from genotransfer.errors import InputError, StudyError
 from genotransfer.panels import DEFAULT_THRESHOLDS
 
@@ -197,15 +196,8 @@ class Panels(Settings):
 class Models(Settings):
     """The models of the study."""
 
-    classical: list[ClassicalName] = Field(
-        default_factory=lambda: ["svm", "cart", "rus", "forest", "bagging"], min_length=1
-    )
-    networks: list[NetworkName] = Field(
-        default_factory=lambda: [
-            "ann_1", "ann_2", "ann_3", "gru_1", "gru_2", "lstm_1", "lstm_2", "bilstm_1", "bilstm_2",
-        ],
-        min_length=1,
-    )  # fmt: skip
+    classical: list[ClassicalName] = Field(default=["svm", "cart", "rus", "forest", "bagging"], min_length=1)
+    networks: list[NetworkName] = Field(default=list(get_args(NetworkName)), min_length=1)
 
 
 class Training(Settings):
@@ -224,9 +216,9 @@ class Training(Settings):
 class Transfer(Settings):
     """Which forms of transfer are tried."""
 
-    methods: list[MethodName] = Field(default_factory=lambda: list(METHODS), min_length=1)
+    methods: list[MethodName] = Field(default=list(get_args(MethodName)), min_length=1)
     fit_on: list[Literal["target", "source"]] = Field(
-        default_factory=lambda: ["target", "source"],
+        default=["target", "source"],
         min_length=1,
         description="what SNP transfer fits the classical models on",
     )

@@ -83,7 +83,7 @@ def track_study(
 
 
 def _shared(chosen: pd.DataFrame, results: pd.DataFrame) -> list[str]:
-    return [name for name in results if name in chosen and name not in {"phenotype", "method"}]
+    return [str(name) for name in results if name in chosen and name not in {"phenotype", "method"}]
 
 
 def _open_study_run(client: MlflowClient, study: Study, uri: str) -> str:
@@ -105,7 +105,7 @@ def _open_study_run(client: MlflowClient, study: Study, uri: str) -> str:
 
 def _log_study(client: MlflowClient, run: str, study: Study, results: pd.DataFrame, report: Path) -> None:
     means = results.groupby("method")[["ed_accuracy", "fd_accuracy", "fd_auc"]].mean()
-    values = {f"mean_{name}_{method}": row[name] for method, row in means.iterrows() for name in means}
+    values = {f"mean_{name}_{method}": value for name in means for method, value in means[name].items()}
     client.log_batch(run, metrics=_make_metrics(values))
     client.log_artifacts(run, str(report))
     client.log_text(run, study.to_json(), "study.json")

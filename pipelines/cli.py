@@ -190,9 +190,15 @@ def _show_results(study: Study, results: Path, console: Console) -> None:
         if row["method"] == "deep_finetuned":
             model += f" ({row['trainable_layers']})"
         table.add_row(
-            "" if row["phenotype"] == last else row["phenotype"], row["method"], row["panel"], model, f"{row['ed_accuracy']:.3f}", f"{row['fd_accuracy']:.3f}",
-            f"{row['fd_low']:.2f}-{row['fd_high']:.2f}", "" if pd.isna(row["fd_auc"]) else f"{row['fd_auc']:.3f}",
-        )  # fmt: skip
+            "" if row["phenotype"] == last else row["phenotype"],
+            row["method"],
+            row["panel"],
+            model,
+            f"{row['ed_accuracy']:.3f}",
+            f"{row['fd_accuracy']:.3f}",
+            f"{row['fd_low']:.2f}-{row['fd_high']:.2f}",
+            "" if pd.isna(row["fd_auc"]) else f"{row['fd_auc']:.3f}",
+        )
         last = row["phenotype"]
     console.print(table)
     known = rows.drop_duplicates("phenotype").dropna(subset=["oracle_accuracy"])

@@ -11,7 +11,7 @@ import pandas as pd
 from genotransfer.association import associate, write_association
 from genotransfer.errors import InputError
 from genotransfer.genotypes import Genotypes
-from genotransfer.phenotypes import CohortPhenotypes, read_phenotypes
+from genotransfer.phenotypes import CohortPhenotypes, Threshold, read_phenotypes
 
 
 def associate_files(
@@ -21,7 +21,7 @@ def associate_files(
     out: str | Path,
     *,
     pheno_name: str | None = None,
-    threshold: float | str | None = None,
+    threshold: Threshold = None,
     covar: str | Path | None = None,
 ) -> tuple[pd.DataFrame, CohortPhenotypes]:
     """Test each variant of a fileset for association with a phenotype.
@@ -42,7 +42,7 @@ def associate_files(
     """
     genotypes = Genotypes.open(bfile)
     column = pheno_name or _find_first_column(Path(pheno))
-    read = read_phenotypes(pheno, column, threshold=threshold, samples=genotypes.samples["iid"])  # type: ignore[arg-type]
+    read = read_phenotypes(pheno, column, threshold=threshold, samples=genotypes.samples["iid"])
     at = genotypes.locate_samples(read.table["IID"])
     covariates = None if covar is None else _read_covariates(Path(covar), read.table["IID"])
     labels = read.table["phenotype"].to_numpy(dtype=np.int8)
@@ -89,4 +89,5 @@ def _read_covariates(path: Path, iids: pd.Series) -> np.ndarray:
             file=path,
             remedy="Add a row for each, or leave the sample out of the phenotype file",
         )
-    return numbers.set_index(table["IID"]).loc[iids].to_numpy(dtype=np.float64)
+    found: np.ndarray = numbers.set_index(table["IID"]).loc[iids].to_numpy(dtype=np.float64)
+    return found

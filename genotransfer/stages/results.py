@@ -123,7 +123,9 @@ def evaluate_final(
         for _, row in group.iterrows():
             predictor = load_predictor(Path(models[str(row["part"])]) / str(row["key"]))
             scores = predictor.score(match_variants(samples, predictor.variants).read())
-            result = build_result(row.to_dict(), evaluate_predictions(labels, scores), **facts)
+            result = build_result(
+                {str(key): value for key, value in row.items()}, evaluate_predictions(labels, scores), **facts
+            )
             if row["method"] == "none":
                 reference = scores
             elif reference is not None:
