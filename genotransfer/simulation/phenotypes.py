@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float64, Int8
 
 from genotransfer.errors import StudyError
 from genotransfer.simulation.components import draw_shared_effects
-from genotransfer.simulation.kinship import compute_kinship, impute_means
+from genotransfer.simulation.kinship import compute_kinship, impute_means, standardise_genotypes
 from genotransfer.simulation.traits import RISK_VARIANTS, draw_risk_variants, simulate_other_components
 from genotransfer.simulation.variance import (
     CovariateSet,
@@ -42,6 +42,7 @@ __all__ = [
     "null_model",
     "paper_model",
     "simulate_phenotype",
+    "standardise_genotypes",
 ]
 
 
