@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int8
 
 from genotransfer.errors import StudyError
-from genotransfer.simulation.components import draw_independent_effects, draw_shared_effects
-from genotransfer.simulation.kinship import compute_kinship, impute_means
+from genotransfer.simulation.components import draw_shared_effects
+from genotransfer.simulation.kinship import compute_kinship, impute_means, standardise_genotypes
 from genotransfer.simulation.traits import RISK_VARIANTS, draw_risk_variants, simulate_other_components
 from genotransfer.simulation.variance import (
     CovariateSet,
@@ -42,6 +42,7 @@ __all__ = [
     "null_model",
     "paper_model",
     "simulate_phenotype",
+    "standardise_genotypes",
 ]
 
 
@@ -89,13 +90,14 @@ def draw_raw_effects(
     Raw effects say how the variants compare; `simulate_phenotype` scales them to the shares of the
     model in a population.
     """
+    sizes = model.effects
+    if sizes.distribution == "norm":
+        # The package multiplies by one more draw for the trait, which the scaling takes out again.
+        return sizes.mean + sizes.spread * generator.standard_normal(k)
     shared = assign_shared(k, model)
-    effects = np.zeros(k)
+    effects = generator.uniform(sizes.mean - sizes.spread, sizes.mean + sizes.spread, k)
     if shared.any():
-        effects[shared] = draw_shared_effects(int(shared.sum()), 1, model.effects, generator)[:, 0]
-    if not shared.all():
-        count = int((~shared).sum())
-        effects[~shared] = draw_independent_effects(count, 1, 1.0, model.effects, generator)[:, 0]
+        effects[shared] = draw_shared_effects(int(shared.sum()), 1, sizes, generator)[:, 0]
     return effects
 
 
@@ -130,8 +132,8 @@ def correlate_effects(
 def simulate_phenotype(
     risk_dosages: Int8[np.ndarray, "n_samples k"],
     model: VarianceModel,
-    raw_effects: Float64[np.ndarray, " k"],
-    kinship: Float64[np.ndarray, "n_samples n_samples"] | None,
+    raw_effects: Float64[np.ndarray, " n_effects"],
+    kinship: Float64[np.ndarray, "n_related n_related"] | None,
     generator: np.random.Generator,
 ) -> SimulatedPhenotype:
     """Simulate one phenotype of one population.

@@ -81,7 +81,7 @@ def simulate_traits(
     n_traits: int,
     k: int,
     model: VarianceModel,
-    kinship: Float64[np.ndarray, "n_samples n_samples"] | None,
+    kinship: Float64[np.ndarray, "n_related n_related"] | None,
     generator: np.random.Generator,
 ) -> SimulatedTraits:
     """Simulate correlated traits, drawing risk variants and effects: PhenotypeSimulator's whole run.
@@ -121,7 +121,7 @@ def simulate_other_components(
     n_samples: int,
     n_traits: int,
     model: VarianceModel,
-    kinship: Float64[np.ndarray, "n_samples n_samples"] | None,
+    kinship: Float64[np.ndarray, "n_related n_related"] | None,
     generator: np.random.Generator,
 ) -> dict[str, Float64[np.ndarray, "n_samples n_traits"]]:
     """Draw and scale everything but the risk variants, in the package's order.

@@ -118,9 +118,10 @@ class VarianceModel:
                 raise StudyError(f"{name} is a share of the variance and must lie in [0, 1], not {share}.")
         noise = self.phi + self.rho + self.delta
         if abs(noise - 1) > TOLERANCE:
+            change = f"{'Raise' if noise < 1 else 'Lower'} phi by {abs(1 - noise):g}"
             raise StudyError(
                 f"The shares of the noise must sum to 1, but phi {self.phi} + rho {self.rho} + "
-                f"delta {self.delta} = {noise:g}. Raise phi by {1 - noise:g}."
+                f"delta {self.delta} = {noise:g}. {change}."
             )
         if self.delta * self.noise_var > 0 and not self.covariates:
             raise StudyError(f"delta is {self.delta}, but there are no covariates. Name some or set delta 0.")
