@@ -20,6 +20,7 @@ NetworkName = Literal[
 ]  # Muneeb 2022, Tables 4 and 5: models 1-3, 4 and 7, 5 and 8, 6 and 9
 MethodName = Literal["none", "snp_transfer", "deep_simple", "deep_pretrained", "deep_finetuned"]
 TestName = Literal["allelic", "genotypic", "trend", "fisher", "logistic"]
+NO_FAMILY = "none"
 Share = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[int, Field(ge=1)]
 
@@ -301,9 +302,13 @@ class Study(Settings):
 
     @property
     def families(self) -> list[str]:
-        """Families of the study's networks, in the order of the paper's models."""
+        """Families of the study's networks, in the order of the paper's models.
+
+        ``none`` alone when no form of deep transfer is asked for: KFP cannot collect from a loop
+        over nothing, and this family has no networks.
+        """
         if not set(self.transfer.methods) & {"deep_simple", "deep_pretrained", "deep_finetuned"}:
-            return []
+            return [NO_FAMILY]
         return list(dict.fromkeys(network.split("_")[0] for network in self.models.networks))
 
     def networks_of(self, family: str) -> list[str]:
