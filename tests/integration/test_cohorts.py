@@ -96,8 +96,8 @@ def test_what_was_left_out_is_counted_in_the_report(cohorts):
     }
     assert {name: counts[name] for name in due} == due
     page = html.unescape((run.folder / "report.html").read_text())
-    for name in due:
-        assert f"{name.replace('_', ' ')}</td>" in page, name
+    for name, count in due.items():
+        assert f'{name}</th><td class="number">{count}</td>' in page, name
 
 
 def test_the_filesets_of_both_count_the_same_alleles(cohorts):
