@@ -36,7 +36,9 @@ def main() -> None:
     except GenotransferError as error:
         users = getattr(error, "users", True)
         # Escaped: a path or a value may hold brackets, which rich would take for its own marks.
-        Console(stderr=True).print(f"[bold red]Error[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(
+            f"[bold red]Error[/] {escape(str(error))}", highlight=False, soft_wrap=True
+        )
         sys.exit(2 if users else 1)
 
 

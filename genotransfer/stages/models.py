@@ -174,7 +174,8 @@ def train_source_models(
 
     trainer = get_trainer(study.training.trainer)
     networks = study.networks_of(family)
-    cohorts = list(_list_cohorts(study, cohorts_folder)) if networks else []  # or TensorFlow is loaded for nothing
+    # TensorFlow is not loaded for nothing.
+    cohorts = list(_list_cohorts(study, cohorts_folder)) if networks else []
     total = len(networks) * sum(_count_panels(place) for _, place in cohorts)
     tell = _count_up(progress, total, "networks")
     save_source_models(

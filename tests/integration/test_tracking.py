@@ -20,11 +20,7 @@ from genotransfer.models.store import load_predictor
 from genotransfer.tracking import track_study
 from tests.integration.support import METHODS, read_tiny
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning:mlflow.*",
-    "ignore::FutureWarning:mlflow.*",
-    "ignore::ResourceWarning",
-)
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow.*")  # its use of SQLAlchemy
 PLACES = [f"{phenotype}/{method}" for phenotype in ("3_1", "3_2") for method in METHODS]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genotransfer.errors import StudyError
@@ -19,6 +19,7 @@ def cohorts(draw):
     return labels, dict(zip(SPLITS, np.diff([0, *cuts]).tolist(), strict=True)), draw(st.integers(0, 2**32))
 
 
+@settings(deadline=None)
 @given(cohorts())
 def test_splits_are_exact_and_each_has_its_share_of_cases(cohort):
     labels, sizes, seed = cohort
@@ -32,6 +33,7 @@ def test_splits_are_exact_and_each_has_its_share_of_cases(cohort):
     assert (assigned == "").sum() == len(labels) - sum(sizes.values())
 
 
+@settings(deadline=None)
 @given(cohorts())
 def test_the_same_generator_gives_the_same_splits(cohort):
     labels, sizes, seed = cohort
