@@ -130,6 +130,11 @@ def _summarise(
         low, high = bootstrap_difference(without[both], values[both], generator)
         if len(rows) == 1 and "fd_gain_low" in rows:
             low, high = float(rows["fd_gain_low"].iloc[0]), float(rows["fd_gain_high"].iloc[0])
+    # With one phenotype there is no spread over phenotypes; the interval is the one over its people.
+    interval = [accuracy.low, accuracy.high]
+    if len(rows) == 1:
+        interval = [float(rows["fd_low"].iloc[0]), float(rows["fd_high"].iloc[0])]
+    accuracy_low, accuracy_high = np.clip(interval, 0.0, 1.0)
     oracle = rows["oracle_accuracy"].to_numpy(dtype=np.float64)
     reached, possible = rows["fd_accuracy"].to_numpy(dtype=np.float64), oracle
     with_oracle = np.isfinite(reached) & np.isfinite(possible)
@@ -139,8 +144,8 @@ def _summarise(
         method=method,
         n_phenotypes=len(rows),
         accuracy=accuracy.difference,
-        low=max(0.0, accuracy.low),
-        high=min(1.0, accuracy.high),
+        low=float(accuracy_low),
+        high=float(accuracy_high),
         gain=gain,
         gain_low=low,
         gain_high=high,
