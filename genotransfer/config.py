@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from genotransfer.candidates import DEEP_METHODS
 from genotransfer.errors import InputError, StudyError
 from genotransfer.panels import DEFAULT_THRESHOLDS
 
@@ -20,6 +21,7 @@ NetworkName = Literal[
 ]  # Muneeb 2022, Tables 4 and 5: models 1-3, 4 and 7, 5 and 8, 6 and 9
 MethodName = Literal["none", "snp_transfer", "deep_simple", "deep_pretrained", "deep_finetuned"]
 TestName = Literal["allelic", "genotypic", "trend", "fisher", "logistic"]
+NO_FAMILY = "none"
 Share = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[int, Field(ge=1)]
 
@@ -301,13 +303,17 @@ class Study(Settings):
 
     @property
     def families(self) -> list[str]:
-        """Families of the study's networks, in the order of the paper's models."""
-        if not set(self.transfer.methods) & {"deep_simple", "deep_pretrained", "deep_finetuned"}:
-            return []
+        """Families of the study's networks, in the order of the paper's models.
+
+        A study without deep transfer has the one family ``none``, which has no networks: KFP cannot
+        collect the outputs of a loop that has no turn.
+        """
+        if not set(self.transfer.methods) & set(DEEP_METHODS):
+            return [NO_FAMILY]
         return list(dict.fromkeys(network.split("_")[0] for network in self.models.networks))
 
     def networks_of(self, family: str) -> list[str]:
-        """Return the study's networks of one family."""
+        """Return the study's networks of one family; none of the family ``none``."""
         return [network for network in self.models.networks if network.split("_")[0] == family]
 
     def to_json(self) -> str:
