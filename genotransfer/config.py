@@ -95,7 +95,7 @@ class SimulatedPhenotypes(Settings):
     heritability: Share = Field(0.5, description="of the risk SNPs, preset additive only")
     risk_snps: list[Size] = Field(default_factory=lambda: [5, 10], min_length=1)
     iterations: Size = 4
-    effect_correlation: Annotated[float, Field(ge=-1, le=1)] = Field(
+    effect_correlation: Share = Field(
         1.0, description="of the risk SNPs' effects between the populations"
     )
 
@@ -285,13 +285,23 @@ class Study(Settings):
             raise ValueError("phenotypes of kind 'files' need genotypes of kind 'files'")
         if self.genotypes.kind == "simulated" and self.splits.final is None:
             raise ValueError("splits.final must be a number when genotypes are simulated")
-        for what, named in (("risk SNPs", self._risk_snps()), ("phenotypes", self.phenotype_names)):
+        for what, named in self._list_names():
             if len(set(named)) != len(named):
                 raise ValueError(f"{what} named twice: {named}")
         return self
 
-    def _risk_snps(self) -> list[int]:
-        return self.phenotypes.risk_snps if self.phenotypes.kind == "simulated" else []
+    def _list_names(self) -> list[tuple[str, list[Any]]]:
+        """Return the lists in which nothing may stand twice; what is doubled would be trained twice."""
+        return [
+            ("risk SNPs", self.phenotypes.risk_snps if self.phenotypes.kind == "simulated" else []),
+            ("phenotypes", self.phenotype_names),
+            ("models.classical", self.models.classical),
+            ("models.networks", self.models.networks),
+            ("transfer.methods", self.transfer.methods),
+            ("transfer.fit_on", self.transfer.fit_on),
+            ("panels.source", self.panels.source),
+            ("panels.target", self.panels.target),
+        ]
 
     @property
     def phenotype_names(self) -> list[str]:
