@@ -95,9 +95,7 @@ class SimulatedPhenotypes(Settings):
     heritability: Share = Field(0.5, description="of the risk SNPs, preset additive only")
     risk_snps: list[Size] = Field(default_factory=lambda: [5, 10], min_length=1)
     iterations: Size = 4
-    effect_correlation: Share = Field(
-        1.0, description="of the risk SNPs' effects between the populations"
-    )
+    effect_correlation: Share = Field(1.0, description="of the risk SNPs' effects between the populations")
 
 
 class PhenotypeColumn(Settings):

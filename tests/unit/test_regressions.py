@@ -1,10 +1,16 @@
 """Defects found in review, each held by a test."""
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from genotransfer.config import parse_study
 from genotransfer.errors import StudyError
-from genotransfer.stages import models, plan, results
+from genotransfer.genotypes import Genotypes
+from genotransfer.panels import read_panels
+from genotransfer.stages import association, models, plan, results
+from genotransfer.stages.figures import draw_figures
+from genotransfer.stages.phenotypes import RISK_COLUMNS
 from pipelines import cli
 
 
@@ -59,3 +65,58 @@ def test_the_command_line_prints_brackets_as_they_are(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         cli.main()
     assert "genotransfer[vcf], or mend [/this]." in capsys.readouterr().err
+
+
+@pytest.fixture
+def associated(tmp_path):
+    """Write associations in which no SNP of the target passes a threshold, and the variants tested."""
+    variants = pd.DataFrame({"id": ["rs1", "rs2"], "counted": ["A", "C"], "other": ["G", "T"]})
+    table = pd.DataFrame(
+        {"CHR": "1", "SNP": ["rs1", "rs2"], "BP": [5, 9], "A1": ["A", "C"], "A2": ["G", "T"]}
+    )
+    variants.to_parquet(tmp_path / "variants.parquet")
+    table.assign(P=[1e-6, 0.9]).to_parquet(tmp_path / "source.parquet")
+    table.assign(P=[0.8, 0.9]).to_parquet(tmp_path / "target.parquet")
+    return tmp_path
+
+
+def test_a_population_without_panels_leaves_the_other_its_own(associated):
+    """One phenotype without a panel of the target must not end a study of eight."""
+    made = association.select_panels(make_study(""), "5_1", associated, associated, associated)
+    assert (made["n_source"], made["n_target"]) == (10, 0)
+    assert set(read_panels(associated / "panels.parquet")["population"]) == {"source"}
+    assert len(pd.read_parquet(associated / "sizes.parquet")) == 23
+
+
+def test_panels_that_all_methods_need_must_not_be_empty(associated):
+    study = make_study("transfer: {methods: [none]}")
+    with pytest.raises(StudyError, match=r"YRI_5_1, panels.target: All of the target's panels are empty"):
+        association.select_panels(study, "5_1", associated, associated, associated)
+
+
+def test_a_figure_that_cannot_be_drawn_is_left_out(tmp_path):
+    """The variant of smallest P is alone on its chromosome: there is no LD to draw."""
+    variants = pd.DataFrame(
+        {
+            "chromosome": ["1", "2"],
+            "id": ["rs1", "rs2"],
+            "cm": 0.0,
+            "position": 5,
+            "counted": "A",
+            "other": "G",
+        }
+    )
+    samples = pd.DataFrame(
+        {"fid": list("abcd"), "iid": list("abcd"), "father": "0", "mother": "0", "sex": 0, "phenotype": "-9"}
+    )
+    dosages = np.array([[0, 1], [1, 0], [2, 1], [1, 2]], dtype=np.int8)
+    Genotypes.from_dosages(tmp_path / "genotypes", dosages, variants, samples)
+    table = pd.DataFrame({"CHR": ["1", "2"], "SNP": ["rs1", "rs2"], "BP": 5, "P": [0.01, 0.5]})
+    for role in ("source", "target"):
+        table.to_parquet(tmp_path / f"{role}.parquet")
+    (tmp_path / "risk_variants.tsv").write_text("\t".join(RISK_COLUMNS) + "\n")
+    folders = {"source": str(tmp_path), "target": str(tmp_path)}
+    page = tmp_path / "page.html"
+    draw_figures(make_study(""), "5_1", tmp_path, tmp_path, folders, tmp_path / "figures", page)
+    assert len(list((tmp_path / "figures").glob("*.png"))) == 4
+    assert "needs two or more on one chromosome" in page.read_text()
