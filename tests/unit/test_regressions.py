@@ -7,11 +7,16 @@ import pytest
 from genotransfer.config import parse_study
 from genotransfer.errors import StudyError
 from genotransfer.genotypes import Genotypes
+from genotransfer.models.archives import read_skops, write_skops
+from genotransfer.models.classical import CLASSICAL, fit_classifier, score_cases
 from genotransfer.panels import read_panels
+from genotransfer.report.findings import find
+from genotransfer.report.html import render_report
 from genotransfer.stages import association, models, plan, results
 from genotransfer.stages.figures import draw_figures
 from genotransfer.stages.phenotypes import RISK_COLUMNS
 from pipelines import cli
+from tests.unit.reporting import STUDY, make_leaderboard, make_panel_sizes, make_quality, make_results
 
 
 def make_study(text):
@@ -120,3 +125,49 @@ def test_a_figure_that_cannot_be_drawn_is_left_out(tmp_path):
     draw_figures(make_study(""), "5_1", tmp_path, tmp_path, folders, tmp_path / "figures", page)
     assert len(list((tmp_path / "figures").glob("*.png"))) == 4
     assert "needs two or more on one chromosome" in page.read_text()
+
+
+def test_the_headline_counts_phenotypes_with_both_methods():
+    """Deep transfer has eight phenotypes, no transfer one: that is one difference, not eight equal ones."""
+    leaderboard = make_leaderboard()
+    results = make_results(leaderboard)
+    keep = (results["method"] != "none") | (results["phenotype"] == "5_1")
+    found = find(results[keep].reset_index(drop=True), leaderboard, STUDY)
+    assert "over 1 phenotype" in found.explanation
+    assert "Each phenotype gained the same" not in found.answer
+    deep = next(one for one in found.summaries if one.method == "deep")
+    assert (deep.n_phenotypes, deep.n_pairs) == (8, 1)
+
+
+def test_the_papers_numbers_stand_beside_its_own_populations_only():
+    leaderboard = make_leaderboard()
+    results = make_results(leaderboard)
+
+    def render(study):
+        return render_report(study, results, leaderboard, make_panel_sizes(), make_quality(), {}, [])
+
+    assert 'class="paper"' in render(STUDY)
+    assert 'class="paper"' not in render(STUDY | {"source": "YRI", "target": "CEU"})
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_equal_classifiers_give_equal_files(tmp_path, name):
+    """Files of skops hold places in memory and the time, which no two runs share."""
+    generator = np.random.default_rng(3)
+    values = generator.normal(size=(60, 7)).astype(np.float32)
+    labels = (np.arange(60) % 2).astype(np.int8)
+    first, second = tmp_path / "first.skops", tmp_path / "second.skops"
+    write_skops(fit_classifier(name, values, labels, 5), first)
+    between = [fit_classifier("cart", values, labels, seed) for seed in range(3)]  # fills memory otherwise
+    again = fit_classifier(name, values, labels, 5)
+    write_skops(again, second)
+    assert len(between) == 3
+    assert first.read_bytes() == second.read_bytes()
+    assert np.array_equal(score_cases(read_skops(first), values), score_cases(again, values))
+
+
+def test_without_an_effect_there_is_no_oracle(tmp_path):
+    """In a null study the majority class was printed as what the true risk SNPs reach."""
+    (tmp_path / "risk_variants.tsv").write_text("\t".join(RISK_COLUMNS) + "\nrs1\tA\tG\t0.0\t0.0\n")
+    measured = results._measure_oracle(None, np.zeros(4, np.int8), str(tmp_path), "nothing is read", None)
+    assert np.isnan(measured)
