@@ -14,7 +14,7 @@ from genotransfer.report.findings import find
 from genotransfer.report.html import render_report
 from genotransfer.stages import association, models, plan, results
 from genotransfer.stages.figures import draw_figures
-from genotransfer.stages.phenotypes import RISK_COLUMNS
+from genotransfer.stages.phenotypes import RISK_COLUMNS, prepare_phenotypes, read_risk_variants
 from pipelines import cli
 from tests.unit.reporting import STUDY, make_leaderboard, make_panel_sizes, make_quality, make_results
 
@@ -171,3 +171,33 @@ def test_without_an_effect_there_is_no_oracle(tmp_path):
     (tmp_path / "risk_variants.tsv").write_text("\t".join(RISK_COLUMNS) + "\nrs1\tA\tG\t0.0\t0.0\n")
     measured = results._measure_oracle(None, np.zeros(4, np.int8), str(tmp_path), "nothing is read", None)
     assert np.isnan(measured)
+
+
+def test_risk_snps_of_real_genotypes_are_common_in_both_populations(tmp_path):
+    """A risk SNP that does not vary in the target, or lies on X, could never be found."""
+    generator = np.random.default_rng(2)
+    n_variants, half = 60, 30
+    names = [f"rs{at}" for at in range(n_variants)]
+    table = {"chromosome": ["1"] * (n_variants - 20) + ["X"] * 20, "id": names, "cm": 0.0}
+    variants = pd.DataFrame(table | {"position": range(1, n_variants + 1), "counted": "A", "other": "G"})
+    folders = {}
+    for role, n_samples in (("source", 400), ("target", 100), ("final", 50)):
+        people = [f"{role}{at}" for at in range(n_samples)]
+        parents = {"father": "0", "mother": "0", "sex": 0, "phenotype": "-9"}
+        samples = pd.DataFrame({"fid": people, "iid": people, **parents})
+        dosages = generator.binomial(2, 0.4, (n_samples, n_variants)).astype(np.int8)
+        if role == "target":
+            dosages[:, :half] = 0
+        folders[role] = str(tmp_path / role)
+        Genotypes.from_dosages(tmp_path / role / "genotypes", dosages, variants, samples)
+    cohort = "{genotypes: none, phenotypes: none}"
+    study = make_study(
+        f"genotypes: {{kind: files, source: {cohort}, target: {cohort}}}, "
+        "phenotypes: {preset: additive, risk_snps: [8]}, "
+        "splits: {source: {TD: 300, VD: 50, ED: 50}}"
+    )
+    places = [tmp_path / name for name in ("learning", "final_labels", "truth")]
+    prepare_phenotypes(study, "8_1", folders, *places)
+    drawn = set(read_risk_variants(tmp_path / "truth")["id"])
+    assert len(drawn) == 8
+    assert drawn <= set(names[half : n_variants - 20])
