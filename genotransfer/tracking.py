@@ -73,7 +73,8 @@ def track_study(
         for _, row in merged.iterrows():
             run = _log_choice(client, parent, study, row, models[row["part"]], curves)
             runs[f"{row['phenotype']}/{row['method']}"] = run
-        client.set_terminated(parent)
+        if "MLFLOW_RUN_ID" not in os.environ:  # a run of KFP's plugin is the plugin's to end
+            client.set_terminated(parent)
     except MlflowException as error:
         raise StudyError(
             f"MLflow at {uri} refused: {error}. The results stay in the run's folder; check the server and run again."
