@@ -1,9 +1,12 @@
 """Defects found in review, each held by a test."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from genotransfer.association import associate
 from genotransfer.config import parse_study
 from genotransfer.errors import StudyError
 from genotransfer.genotypes import Genotypes
@@ -13,6 +16,7 @@ from genotransfer.panels import read_panels
 from genotransfer.report.findings import find
 from genotransfer.report.html import render_report
 from genotransfer.stages import association, models, plan, results
+from genotransfer.stages.commands import associate_files
 from genotransfer.stages.figures import draw_figures
 from genotransfer.stages.phenotypes import RISK_COLUMNS, prepare_phenotypes, read_risk_variants
 from pipelines import cli
@@ -201,3 +205,24 @@ def test_risk_snps_of_real_genotypes_are_common_in_both_populations(tmp_path):
     drawn = set(read_risk_variants(tmp_path / "truth")["id"])
     assert len(drawn) == 8
     assert drawn <= set(names[half : n_variants - 20])
+
+
+def test_associate_reads_gzipped_phenotypes_and_covariates_of_plink_2(tmp_path):
+    """The header of a .gz was read as text, and the column ``#FID`` as a covariate."""
+    data = Path(__file__).parents[1] / "data/association/eur"
+    people = Genotypes.open(data).samples["iid"]
+    generator = np.random.default_rng(4)
+    table = pd.DataFrame({"#FID": people, "IID": people, "sick": generator.integers(1, 3, len(people))})
+    table.to_csv(tmp_path / "sick.tsv.gz", sep="\t", index=False)
+    ages = table[["#FID", "IID"]].assign(age=generator.normal(50, 9, len(people)))
+    ages.to_csv(tmp_path / "ages.tsv", sep="\t", index=False)
+    found, _ = associate_files(
+        data, tmp_path / "sick.tsv.gz", "logistic", tmp_path / "out.tsv", covar=tmp_path / "ages.tsv"
+    )
+    direct = associate(
+        Genotypes.open(data),
+        (table["sick"] == 2).to_numpy(dtype=np.int8),
+        "logistic",
+        covariates=ages[["age"]].to_numpy(),
+    )
+    assert np.allclose(found["P"], direct["P"], equal_nan=True)
