@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from genotransfer.candidates import DEEP_METHODS
 from genotransfer.errors import InputError, StudyError
 from genotransfer.panels import DEFAULT_THRESHOLDS
 
@@ -20,6 +21,7 @@ NetworkName = Literal[
 ]  # Muneeb 2022, Tables 4 and 5: models 1-3, 4 and 7, 5 and 8, 6 and 9
 MethodName = Literal["none", "snp_transfer", "deep_simple", "deep_pretrained", "deep_finetuned"]
 TestName = Literal["allelic", "genotypic", "trend", "fisher", "logistic"]
+NO_FAMILY = "none"
 Share = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[int, Field(ge=1)]
 
@@ -93,9 +95,7 @@ class SimulatedPhenotypes(Settings):
     heritability: Share = Field(0.5, description="of the risk SNPs, preset additive only")
     risk_snps: list[Size] = Field(default_factory=lambda: [5, 10], min_length=1)
     iterations: Size = 4
-    effect_correlation: Annotated[float, Field(ge=-1, le=1)] = Field(
-        1.0, description="of the risk SNPs' effects between the populations"
-    )
+    effect_correlation: Share = Field(1.0, description="of the risk SNPs' effects between the populations")
 
 
 class PhenotypeColumn(Settings):
@@ -283,13 +283,23 @@ class Study(Settings):
             raise ValueError("phenotypes of kind 'files' need genotypes of kind 'files'")
         if self.genotypes.kind == "simulated" and self.splits.final is None:
             raise ValueError("splits.final must be a number when genotypes are simulated")
-        for what, named in (("risk SNPs", self._risk_snps()), ("phenotypes", self.phenotype_names)):
+        for what, named in self._list_names():
             if len(set(named)) != len(named):
                 raise ValueError(f"{what} named twice: {named}")
         return self
 
-    def _risk_snps(self) -> list[int]:
-        return self.phenotypes.risk_snps if self.phenotypes.kind == "simulated" else []
+    def _list_names(self) -> list[tuple[str, list[Any]]]:
+        """Return the lists in which nothing may stand twice; what is doubled would be trained twice."""
+        return [
+            ("risk SNPs", self.phenotypes.risk_snps if self.phenotypes.kind == "simulated" else []),
+            ("phenotypes", self.phenotype_names),
+            ("models.classical", self.models.classical),
+            ("models.networks", self.models.networks),
+            ("transfer.methods", self.transfer.methods),
+            ("transfer.fit_on", self.transfer.fit_on),
+            ("panels.source", self.panels.source),
+            ("panels.target", self.panels.target),
+        ]
 
     @property
     def phenotype_names(self) -> list[str]:
@@ -301,13 +311,17 @@ class Study(Settings):
 
     @property
     def families(self) -> list[str]:
-        """Families of the study's networks, in the order of the paper's models."""
-        if not set(self.transfer.methods) & {"deep_simple", "deep_pretrained", "deep_finetuned"}:
-            return []
+        """Families of the study's networks, in the order of the paper's models.
+
+        A study without deep transfer has the one family ``none``, which has no networks: KFP cannot
+        collect the outputs of a loop that has no turn.
+        """
+        if not set(self.transfer.methods) & set(DEEP_METHODS):
+            return [NO_FAMILY]
         return list(dict.fromkeys(network.split("_")[0] for network in self.models.networks))
 
     def networks_of(self, family: str) -> list[str]:
-        """Return the study's networks of one family."""
+        """Return the study's networks of one family; none of the family ``none``."""
         return [network for network in self.models.networks if network.split("_")[0] == family]
 
     def to_json(self) -> str:

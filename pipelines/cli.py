@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from genotransfer import __version__
@@ -34,9 +35,9 @@ def main() -> None:
         app()
     except GenotransferError as error:
         users = getattr(error, "users", True)
-        Console(stderr=True).print(
-            "[bold red]Error[/]", str(error), highlight=False, soft_wrap=True, markup=True
-        )
+        # Escaped: a message may hold brackets, as in genotransfer[vcf], that are no markup.
+        message = f"[bold red]Error[/] {escape(str(error))}"
+        Console(stderr=True).print(message, highlight=False, soft_wrap=True)
         sys.exit(2 if users else 1)
 
 

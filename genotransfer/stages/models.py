@@ -174,7 +174,7 @@ def train_source_models(
 
     trainer = get_trainer(study.training.trainer)
     networks = study.networks_of(family)
-    cohorts = list(_list_cohorts(study, cohorts_folder))
+    cohorts = list(_list_cohorts(study, cohorts_folder)) if networks else []
     total = len(networks) * sum(_count_panels(place) for _, place in cohorts)
     tell = _count_up(progress, total, "networks")
     save_source_models(
@@ -227,7 +227,7 @@ def transfer_models(
     each = sum(per_network[method](network) for method in methods for network in networks)
 
     def transfer() -> Iterator[Fitted]:
-        for phenotype, place in _list_cohorts(study, cohorts_folder):
+        for phenotype, place in _list_cohorts(study, cohorts_folder) if networks else ():
             yield from transfer_networks(
                 phenotype,
                 load_panels(place, place, genotypes, "source"),
