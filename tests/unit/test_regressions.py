@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genotransfer.config import parse_study
 from genotransfer.errors import StudyError
 from genotransfer.genotypes import Genotypes
 from genotransfer.models.archives import read_skops, write_skops
@@ -15,6 +14,7 @@ from genotransfer.report.html import render_report
 from genotransfer.stages import association, models, plan, results
 from genotransfer.stages.figures import draw_figures
 from genotransfer.stages.phenotypes import RISK_COLUMNS
+from genotransfer.study_files import parse_study
 from pipelines import cli
 from tests.unit.reporting import STUDY, make_leaderboard, make_panel_sizes, make_quality, make_results
 
