@@ -13,8 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from genotransfer import __version__
-from genotransfer.config import Study, load_study
+from genotransfer.config import Study
 from genotransfer.errors import GenotransferError, InputError, StudyError
+from genotransfer.study_files import load_study
 
 STUDIES = Path(__file__).parent / "studies"
 app = typer.Typer(

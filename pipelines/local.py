@@ -88,9 +88,10 @@ def run_study(study: Study, runs: Path, console: Console | None = None) -> Path:
     worker.start()
     _show_progress(run, console)
     worker.join()
+    # The report is whole or absent; where only MLflow failed after it, it is not lost.
+    _collect_results(run)
     if run.error is not None:
         raise _explain_failure(run)
-    _collect_results(run)
     _point_latest(runs, run.folder)
     return run.folder
 
@@ -220,13 +221,14 @@ def _explain_failure(run: _Run) -> TaskFailedError:
 
 
 def _collect_results(run: _Run) -> None:
-    """Lift the report out of the last task's artifact to the top of the run's folder."""
-    [report] = (run.folder / "artifacts").glob("*/write-report/report")
-    for item in report.iterdir():
-        if item.is_dir():
-            shutil.copytree(item, run.folder / item.name)
-        else:
-            shutil.copy2(item, run.folder / item.name)
+    """Lift the report, once its task has ended, to the top of the run's folder."""
+    # KFP writes this file when the task's function has returned.
+    for ended in (run.folder / "artifacts").glob("*/write-report/executor_output.json"):
+        for item in (ended.parent / "report").iterdir():
+            if item.is_dir():
+                shutil.copytree(item, run.folder / item.name)
+            else:
+                shutil.copy2(item, run.folder / item.name)
 
 
 def _point_latest(runs: Path, folder: Path) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from genotransfer.config import Study, load_study, parse_study
+from genotransfer.config import Study
 from genotransfer.errors import InputError, StudyError
+from genotransfer.study_files import load_study, parse_study
 from pipelines.cli import STUDIES, find_study
 
 

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from genotransfer.association import associate
-from genotransfer.config import parse_study
 from genotransfer.errors import StudyError
 from genotransfer.genotypes import Genotypes
 from genotransfer.models.archives import read_skops, write_skops
@@ -19,6 +18,7 @@ from genotransfer.stages import association, models, plan, results
 from genotransfer.stages.commands import associate_files
 from genotransfer.stages.figures import draw_figures
 from genotransfer.stages.phenotypes import RISK_COLUMNS, prepare_phenotypes, read_risk_variants
+from genotransfer.study_files import parse_study
 from pipelines import cli
 from tests.unit.reporting import STUDY, make_leaderboard, make_panel_sizes, make_quality, make_results
 
