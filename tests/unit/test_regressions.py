@@ -173,7 +173,9 @@ def test_equal_classifiers_give_equal_files(tmp_path, name):
 def test_without_an_effect_there_is_no_oracle(tmp_path):
     """In a null study the majority class was printed as what the true risk SNPs reach."""
     (tmp_path / "risk_variants.tsv").write_text("\t".join(RISK_COLUMNS) + "\nrs1\tA\tG\t0.0\t0.0\n")
-    measured = results._measure_oracle(None, np.zeros(4, np.int8), str(tmp_path), "nothing is read", None)
+    people = Genotypes.open(Path(__file__).parents[1] / "data/association/eur")  # not looked at
+    labels = np.zeros(people.n_samples, np.int8)
+    measured = results._measure_oracle(people, labels, str(tmp_path), "nothing is read", people)
     assert np.isnan(measured)
 
 
