@@ -169,5 +169,12 @@ def test_equal_classifiers_give_equal_files(tmp_path, name):
 def test_without_an_effect_there_is_no_oracle(tmp_path):
     """In a null study the majority class was printed as what the true risk SNPs reach."""
     (tmp_path / "risk_variants.tsv").write_text("\t".join(RISK_COLUMNS) + "\nrs1\tA\tG\t0.0\t0.0\n")
-    measured = results._measure_oracle(None, np.zeros(4, np.int8), str(tmp_path), "nothing is read", None)
+    table = pd.DataFrame(
+        {"chromosome": ["21"], "id": ["rs1"], "cm": [0.0], "position": [1], "counted": ["A"]}
+    )
+    people = pd.DataFrame({"fid": ["a"], "iid": ["a"], "father": ["0"], "mother": ["0"], "sex": [0]})
+    one = Genotypes.from_dosages(
+        tmp_path / "one", np.ones((1, 1), np.int8), table.assign(other="G"), people.assign(phenotype="-9")
+    )
+    measured = results._measure_oracle(one, np.zeros(1, np.int8), str(tmp_path), "nothing is read", one)
     assert np.isnan(measured)
