@@ -102,7 +102,17 @@ class PhenotypeColumn(Settings):
         "binary",
         description="cases are above it: each population's mean, zero, a number; binary: the column says",
     )
-    heritability: Share | None = Field(None, description="of the SNPs, if known: sets the ceiling")
+    heritability: Share | None = Field(
+        None, description="of the SNPs, if known: sets the ceiling; with threshold mean only"
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> PhenotypeColumn:
+        if self.heritability is not None and self.threshold != "mean":
+            raise ValueError(
+                "heritability sets a ceiling, which holds for cases above the mean only: threshold mean"
+            )
+        return self
 
 
 class PhenotypeFiles(Settings):

@@ -82,7 +82,7 @@ def render_report(
     groups = [
         sections.lay_out_gains(results, leaderboard, group, study) for group in group_phenotypes(results)
     ]
-    missing = describe_missing(results, METHODS)
+    missing = describe_missing(results, study.get("methods", METHODS))
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_read_template),
         autoescape=True,

@@ -37,7 +37,8 @@ def draw_figures(
     folder.mkdir(parents=True, exist_ok=True)
     drawn: list[Path] = []
     left_out: list[str] = []
-    risk = list(read_risk_variants(truth_folder)["id"])
+    effects = read_risk_variants(truth_folder)
+    risk = list(effects.loc[(effects["source_effect"] != 0) | (effects["target_effect"] != 0), "id"])
     for role, name in (("source", study.source), ("target", study.target)):
         if not study.outputs.figures:
             break

@@ -93,7 +93,9 @@ def train_baselines(
 ) -> Kept:
     """Fit the classical models without transfer and with SNP transfer; keep the best of each method."""
     methods, classifiers = study.transfer.methods, study.models.classical
-    own = load_panels(panels_folder, phenotypes_folder, genotypes, "target") if "none" in methods else []
+    # Models without transfer see nothing of the source, not even in how their ties are resolved.
+    alone = {"target": genotypes["target"]}
+    own = load_panels(panels_folder, phenotypes_folder, alone, "target") if "none" in methods else []
     theirs = (
         load_panels(panels_folder, phenotypes_folder, genotypes, "source")
         if "snp_transfer" in methods

@@ -80,6 +80,7 @@ def describe_study(study: Study, results_folder: str | Path, heritability: float
         preset=study.phenotypes.preset if isinstance(study.phenotypes, SimulatedPhenotypes) else "files",
         seed=study.seed,
         version=__version__,
+        methods=list(study.transfer.methods),
     )
 
 

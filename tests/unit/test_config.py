@@ -76,6 +76,14 @@ def test_one_population_cannot_be_both(write):
         load_study(write("name: x\ntarget: CEU\n"))
 
 
+def test_a_ceiling_needs_cases_above_the_mean(write):
+    files = "{genotypes: a, phenotypes: b}"
+    column = "{name: y, column: y, threshold: binary, heritability: 0.5}"
+    text = f"name: x\ngenotypes: {{kind: files, source: {files}, target: {files}}}\n"
+    with pytest.raises(InputError, match="above the mean only"):
+        load_study(write(text + f"phenotypes: {{kind: files, columns: [{column}]}}\n"))
+
+
 def test_an_override_that_is_wrong_is_said_to_be_the_override(write):
     path = write("name: x\n")
     with pytest.raises(InputError, match="with --set: training"):
