@@ -93,7 +93,7 @@ def test_an_override_that_is_wrong_is_said_to_be_the_override(write):
 
 
 def test_an_unknown_study_lists_the_known_ones():
-    with pytest.raises(InputError, match="demo, null, paper, real"):
+    with pytest.raises(InputError, match="additive, demo, null, paper, real"):
         find_study("nosuch", None)
 
 
