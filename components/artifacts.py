@@ -131,6 +131,19 @@ class ResultsFacts(ArtifactFacts):
     n_rows: int
 
 
+class FiguresFacts(ArtifactFacts):
+    """A folder of PNG files."""
+
+    kind: Literal["figures"] = "figures"
+    phenotype: str
+
+
+class ReportFacts(ArtifactFacts):
+    """A folder with ``report.html``, ``results.csv``, ``tables`` and ``figures``."""
+
+    kind: Literal["report"] = "report"
+
+
 Facts = TypeVar("Facts", bound=ArtifactFacts)
 
 
@@ -163,3 +176,15 @@ def expect(artifact: Any, kind: type[Facts], **values: object) -> Facts:
                 "Connect the task's inputs in the order of their names."
             )
     return facts
+
+
+def expect_genotypes(**artifacts: Any) -> None:
+    """Check that each artifact holds the genotypes of the role it is given as.
+
+    Raises
+    ------
+    StudyError
+        An artifact is no genotypes, or those of another role.
+    """
+    for role, artifact in artifacts.items():
+        expect(artifact, GenotypesFacts, role=role)

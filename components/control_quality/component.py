@@ -24,14 +24,21 @@ def control_quality(
         variants: The variants kept, and what each step removed.
         kept_phenotypes: Labels and splits without the samples that failed.
     """
-    from components.artifacts import GenotypesFacts, PhenotypesFacts, VariantsFacts, describe, expect
+    from components.artifacts import (
+        PhenotypesFacts,
+        StudyFacts,
+        VariantsFacts,
+        describe,
+        expect,
+        expect_genotypes,
+    )
     from genotransfer.events import report_task
     from genotransfer.stages import association, plan
 
     facts = expect(phenotypes, PhenotypesFacts, role="learning")
     with report_task("control_quality", facts.phenotype):
-        expect(source_genotypes, GenotypesFacts, role="source")
-        expect(target_genotypes, GenotypesFacts, role="target")
+        expect(planned, StudyFacts)
+        expect_genotypes(source=source_genotypes, target=target_genotypes)
         kept = association.control_quality(
             plan.read_study(planned.path),
             phenotypes.path,

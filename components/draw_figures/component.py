@@ -26,14 +26,24 @@ def draw_figures(
         figures: The figures, PNG.
         page: The figures on one page.
     """
-    from components.artifacts import AssociationFacts, TruthFacts, expect
+    from components.artifacts import (
+        AssociationFacts,
+        FiguresFacts,
+        StudyFacts,
+        TruthFacts,
+        describe,
+        expect,
+        expect_genotypes,
+    )
     from genotransfer.events import report_task
     from genotransfer.stages import figures as stage
     from genotransfer.stages import plan
 
     phenotype = expect(association, AssociationFacts).phenotype
     with report_task("draw_figures", phenotype):
+        expect(planned, StudyFacts)
         expect(truth, TruthFacts, phenotype=phenotype)
+        expect_genotypes(source=source_genotypes, target=target_genotypes)
         stage.draw_figures(
             plan.read_study(planned.path),
             phenotype,
@@ -43,4 +53,4 @@ def draw_figures(
             figures.path,
             page.path,
         )
-        figures.metadata.update(kind="figures", phenotype=phenotype)
+        describe(figures, FiguresFacts(phenotype=phenotype))

@@ -37,20 +37,24 @@ def evaluate_final(
         metrics: Mean accuracy on FD of each method.
     """
     from components.artifacts import (
-        GenotypesFacts,
         ModelsFacts,
         PhenotypesFacts,
         ResultsFacts,
+        SelectionFacts,
+        StudyFacts,
         TruthFacts,
         describe,
         expect,
+        expect_genotypes,
     )
     from genotransfer.events import report_task
     from genotransfer.stages import plan
     from genotransfer.stages import results as stage
 
     with report_task("evaluate_final"):
-        expect(final_genotypes, GenotypesFacts, role="final")
+        expect(planned, StudyFacts)
+        expect(selection, SelectionFacts)
+        expect_genotypes(target=target_genotypes, final=final_genotypes)
         made = stage.evaluate_final(
             plan.read_study(planned.path),
             selection.path,

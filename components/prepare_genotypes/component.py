@@ -22,11 +22,12 @@ def prepare_genotypes(
         final_genotypes: PLINK fileset of the small population's FD, read by the final evaluation only.
         alignment: Counts of the variants matched, swapped, flipped and left out.
     """
-    from components.artifacts import AlignmentFacts, GenotypesFacts, describe
+    from components.artifacts import AlignmentFacts, GenotypesFacts, StudyFacts, describe, expect
     from genotransfer.events import report_task
     from genotransfer.stages import genotypes, plan
 
     with report_task("prepare_genotypes"):
+        expect(planned, StudyFacts)
         folders = {"source": source_genotypes, "target": target_genotypes, "final": final_genotypes}
         made = genotypes.prepare_genotypes(
             plan.read_study(planned.path),

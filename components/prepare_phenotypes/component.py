@@ -30,15 +30,22 @@ def prepare_phenotypes(
         final_phenotypes: Labels of FD.
         truth: Risk SNPs and effects, for the oracle; empty for real cohorts.
     """
-    from components.artifacts import GenotypesFacts, PhenotypesFacts, TruthFacts, describe, expect
+    from components.artifacts import (
+        PhenotypesFacts,
+        StudyFacts,
+        TruthFacts,
+        describe,
+        expect,
+        expect_genotypes,
+    )
     from genotransfer.events import report_task
     from genotransfer.stages import phenotypes as stage
     from genotransfer.stages import plan
 
     with report_task("prepare_phenotypes", phenotype):
+        expect(planned, StudyFacts)
         folders = {"source": source_genotypes, "target": target_genotypes, "final": final_genotypes}
-        for role, artifact in folders.items():
-            expect(artifact, GenotypesFacts, role=role)
+        expect_genotypes(**folders)
         made = stage.prepare_phenotypes(
             plan.read_study(planned.path),
             phenotype,

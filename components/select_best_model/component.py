@@ -22,11 +22,12 @@ def select_best_model(
         transferred: Candidates of each family of networks.
         selection: The chosen, the tied and all candidates.
     """
-    from components.artifacts import LeaderboardFacts, SelectionFacts, describe, expect
+    from components.artifacts import LeaderboardFacts, SelectionFacts, StudyFacts, describe, expect
     from genotransfer.events import report_task
     from genotransfer.stages import plan, results
 
     with report_task("select_best_model"):
+        expect(planned, StudyFacts)
         parts = [*baselines, *transferred]
         for part in parts:
             expect(part, LeaderboardFacts)

@@ -20,13 +20,21 @@ def select_panels(
         variants: The variants that passed quality control, with their alleles.
         panels: The panels, and the size of each with the empty ones.
     """
-    from components.artifacts import AssociationFacts, PanelsFacts, VariantsFacts, describe, expect
+    from components.artifacts import (
+        AssociationFacts,
+        PanelsFacts,
+        StudyFacts,
+        VariantsFacts,
+        describe,
+        expect,
+    )
     from genotransfer.events import report_task
     from genotransfer.stages import association as stage
     from genotransfer.stages import plan
 
     phenotype = expect(association, AssociationFacts).phenotype
     with report_task("select_panels", phenotype):
+        expect(planned, StudyFacts)
         expect(variants, VariantsFacts, phenotype=phenotype)
         made = stage.select_panels(
             plan.read_study(planned.path), phenotype, association.path, variants.path, panels.path

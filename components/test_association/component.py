@@ -24,14 +24,24 @@ def test_association(
         target_genotypes: The small population's TD, VD and ED.
         association: One table for each population, with PLINK's columns.
     """
-    from components.artifacts import AssociationFacts, PhenotypesFacts, VariantsFacts, describe, expect
+    from components.artifacts import (
+        AssociationFacts,
+        PhenotypesFacts,
+        StudyFacts,
+        VariantsFacts,
+        describe,
+        expect,
+        expect_genotypes,
+    )
     from genotransfer.events import report_task
     from genotransfer.stages import association as stage
     from genotransfer.stages import plan
 
     facts = expect(phenotypes, PhenotypesFacts, role="learning")
     with report_task("test_association", facts.phenotype):
+        expect(planned, StudyFacts)
         expect(variants, VariantsFacts, phenotype=facts.phenotype)
+        expect_genotypes(source=source_genotypes, target=target_genotypes)
         study = plan.read_study(planned.path)
         stage.test_association(
             study,

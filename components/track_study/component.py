@@ -28,13 +28,23 @@ def track_study(
         transferred_models: Networks of each family.
         tracked: The ids of the runs, JSON.
     """
-    from components.artifacts import ModelsFacts, ResultsFacts, expect
+    from components.artifacts import (
+        ModelsFacts,
+        ReportFacts,
+        ResultsFacts,
+        SelectionFacts,
+        StudyFacts,
+        expect,
+    )
     from genotransfer import tracking
     from genotransfer.events import report_task
     from genotransfer.stages import plan
 
     with report_task("track_study"):
+        expect(planned, StudyFacts)
         expect(results, ResultsFacts)
+        expect(selection, SelectionFacts)
+        expect(report, ReportFacts)
         tracking.track_study(
             plan.read_study(planned.path),
             results.path,

@@ -31,8 +31,10 @@ def train_baselines(
         ModelsFacts,
         PanelsFacts,
         PhenotypesFacts,
+        StudyFacts,
         describe,
         expect,
+        expect_genotypes,
     )
     from genotransfer.events import report_task
     from genotransfer.stages import models as stage
@@ -40,7 +42,9 @@ def train_baselines(
 
     phenotype = expect(phenotypes, PhenotypesFacts, role="learning").phenotype
     with report_task("train_baselines", phenotype) as progress:
+        expect(planned, StudyFacts)
         expect(panels, PanelsFacts, phenotype=phenotype)
+        expect_genotypes(source=source_genotypes, target=target_genotypes)
         made = stage.train_baselines(
             plan.read_study(planned.path),
             phenotype,

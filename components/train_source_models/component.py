@@ -22,14 +22,22 @@ def train_source_models(
         source_genotypes: The large population.
         models: One network for each phenotype, panel and architecture, and the learning curves.
     """
-    from components.artifacts import CohortsFacts, GenotypesFacts, ModelsFacts, describe, expect
+    from components.artifacts import (
+        CohortsFacts,
+        ModelsFacts,
+        StudyFacts,
+        describe,
+        expect,
+        expect_genotypes,
+    )
     from genotransfer.events import report_task
     from genotransfer.stages import models as stage
     from genotransfer.stages import plan
 
     with report_task("train_source_models", family) as progress:
+        expect(planned, StudyFacts)
         expect(cohorts, CohortsFacts)
-        expect(source_genotypes, GenotypesFacts, role="source")
+        expect_genotypes(source=source_genotypes)
         count = stage.train_source_models(
             plan.read_study(planned.path), family, cohorts.path, source_genotypes.path, models.path, progress
         )

@@ -28,14 +28,24 @@ def transfer_models(
         leaderboard: Every transferred model with its accuracies on TD, VD and ED.
         models: The best of each phenotype and method.
     """
-    from components.artifacts import GenotypesFacts, LeaderboardFacts, ModelsFacts, describe, expect
+    from components.artifacts import (
+        CohortsFacts,
+        LeaderboardFacts,
+        ModelsFacts,
+        StudyFacts,
+        describe,
+        expect,
+        expect_genotypes,
+    )
     from genotransfer.events import report_task
     from genotransfer.stages import models as stage
     from genotransfer.stages import plan
 
     with report_task("transfer_models", family) as progress:
         expect(source_models, ModelsFacts, part=f"source/{family}")
-        expect(target_genotypes, GenotypesFacts, role="target")
+        expect(planned, StudyFacts)
+        expect(cohorts, CohortsFacts)
+        expect_genotypes(source=source_genotypes, target=target_genotypes)
         made = stage.transfer_models(
             plan.read_study(planned.path),
             family,

@@ -39,11 +39,17 @@ def write_report(
         page: The report's page.
     """
     from components.artifacts import (
+        AlignmentFacts,
+        FiguresFacts,
+        ModelsFacts,
         PanelsFacts,
+        ReportFacts,
         ResultsFacts,
         SelectionFacts,
+        StudyFacts,
         TruthFacts,
         VariantsFacts,
+        describe,
         expect,
     )
     from genotransfer.events import report_task
@@ -52,7 +58,11 @@ def write_report(
 
     with report_task("write_report"):
         expect(results, ResultsFacts)
+        expect(planned, StudyFacts)
         expect(selection, SelectionFacts)
+        expect(alignment, AlignmentFacts)
+        for models in (*source_models, *transferred_models):
+            expect(models, ModelsFacts)
         stage.write_report(
             plan.read_study(planned.path),
             results.path,
@@ -61,9 +71,9 @@ def write_report(
             {expect(one, PanelsFacts).phenotype: one.path for one in panels},
             {expect(one, VariantsFacts).phenotype: one.path for one in variants},
             {expect(one, TruthFacts).phenotype: expect(one, TruthFacts).heritability for one in truths},
-            {one.metadata["phenotype"]: one.path for one in figures},
-            [one.path for one in [*source_models, *transferred_models]],
+            {expect(one, FiguresFacts).phenotype: one.path for one in figures},
+            [one.path for one in (*source_models, *transferred_models)],
             report.path,
             page.path,
         )
-        report.metadata.update(kind="report")
+        describe(report, ReportFacts())
