@@ -134,7 +134,7 @@ def test_convert_tells_what_is_wrong(call, tmp_path):
 
 
 def test_studies_lists_what_is_shipped(call):
-    assert call("studies") == (0, "demo\nnull\npaper\nreal\n", "")
+    assert call("studies") == (0, "additive\ndemo\nnull\npaper\nreal\n", "")
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(STUDIES.glob("*.yaml"))])
