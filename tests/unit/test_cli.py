@@ -156,7 +156,10 @@ def test_compile_writes_a_pipeline_that_kfp_loads(call, tmp_path, name):
 def test_an_unknown_study_is_told_with_the_known_ones(call, tmp_path):
     status, _, error = call("compile", "nosuch", "--out", tmp_path / "x.yaml")
     assert status == 2
-    assert error == "Error nosuch: there is no such study. Give a file or one of: demo, null, paper, real.\n"
+    assert (
+        error
+        == "Error nosuch: there is no such study. Give a file or one of: additive, demo, null, paper, real.\n"
+    )
 
 
 def test_the_version_is_the_packages():
