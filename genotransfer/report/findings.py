@@ -115,7 +115,8 @@ def tabulate_chance(leaderboard: pd.DataFrame, n_ed: int) -> pd.DataFrame:
 
 def describe_points(value: float, sign: bool = True) -> str:
     """Return a share as percent points with one decimal and, with `sign`, its sign: ``+7.0``."""
-    text = f"{100 * value + 0.0:+.1f}" if sign else f"{100 * value + 0.0:.1f}"
+    points = round(100 * value, 1) + 0.0  # no negative zero
+    text = f"{points:+.1f}" if sign else f"{points:.1f}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
