@@ -23,16 +23,22 @@ def finished(tmp_path_factory) -> Run:
 
 
 @pytest.fixture(scope="session")
-def again(tmp_path_factory) -> Run:
-    """The tiny study once more, through the command line."""
+def again(tmp_path_factory) -> tuple[Run, str]:
+    """The tiny study once more, through the command line, with no MLflow server to be reached.
+
+    Returns the run and what was said on standard error.
+    """
 
     def make(folder):
         (folder / "study.yaml").write_text(TINY)
-        done = run_cli("run", "study.yaml", cwd=folder)
-        assert done.returncode == 0, done.stderr
-        (folder / "stdout.txt").write_text(done.stdout)
+        nowhere = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+        done = run_cli("run", "study.yaml", cwd=folder, **nowhere)
+        assert done.returncode == 2, done.stderr
+        (folder / "stderr.txt").write_text(done.stderr)
 
-    return Run((share(tmp_path_factory, "again", make) / "runs" / "latest").resolve())
+    folder = share(tmp_path_factory, "again", make)
+    [run] = folder.glob("runs/tiny-*")
+    return Run(run), (folder / "stderr.txt").read_text()
 
 
 @pytest.fixture(scope="session")

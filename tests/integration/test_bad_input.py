@@ -9,7 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from genotransfer.config import load_study
+from genotransfer.errors import InputError
 from genotransfer.formats.convert import convert
+from genotransfer.stages.genotypes import prepare_genotypes
 from tests.integration.support import COHORTS, make_cohorts, run_cli, share
 
 
@@ -144,7 +147,24 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+# A run takes seconds to reach the file; for these its first stage is called as the run calls it.
+BY_STAGE = ("a .bim of another length", "probabilities that do not sum to 1")
+
+
+@pytest.mark.parametrize("fault", BY_STAGE)
+def test_a_fault_stops_the_stage(sound, tmp_path, monkeypatch, fault):
+    change, study, says = FAULTS[fault]
+    folder = shutil.copytree(sound, tmp_path / "study")
+    change(folder)
+    monkeypatch.chdir(folder)
+    places = {role: str(tmp_path / "out" / role) for role in ("source", "target", "final")}
+    with pytest.raises(InputError) as caught:
+        prepare_genotypes(load_study(study), places, tmp_path / "out" / "alignment")
+    check_message(f"Error prepare genotypes: {caught.value}", says)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in BY_STAGE])
 def test_a_fault_stops_the_run(sound, tmp_path, fault):
     change, study, says = FAULTS[fault]
     folder = shutil.copytree(sound, tmp_path / "study")

@@ -2,13 +2,17 @@
 
 import html
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
+from genotransfer.config import parse_study
+from genotransfer.formats.oxford import read_oxford
 from genotransfer.genotypes import Genotypes
+from tests.integration.stages import run_stages
 from tests.integration.support import COHORTS, Run, make_cohort, run_cli, share
 
 ROLES = ("source", "target", "final")
@@ -55,6 +59,7 @@ def cohorts(tmp_path_factory):
         (folder / "study.yaml").write_text(COHORTS)
         done = run_cli("run", "study.yaml", cwd=folder)
         assert done.returncode == 0, done.stderr
+        (folder / "stdout.txt").write_text(done.stdout)
 
     return share(tmp_path_factory, "cohorts", make)
 
@@ -128,6 +133,18 @@ def test_the_results_have_no_oracle_and_find_the_association(cohorts):
     assert rows["fd_accuracy"].iloc[1] > 0.6  # height follows three variants: SNP transfer finds them
 
 
+def test_the_command_line_ends_with_the_results(cohorts):
+    said = (cohorts / "stdout.txt").read_text()
+    run = Run((cohorts / "runs" / "latest").resolve())
+    for row in run.results.itertuples():
+        interval = rf"{row.fd_low:.2f}-{row.fd_high:.2f}"
+        assert re.search(
+            rf"{row.method} +{row.panel} +svm +{row.ed_accuracy:.3f} +{row.fd_accuracy:.3f} +{interval}", said
+        )
+    assert "oracle" not in said
+    assert said.rstrip().endswith(f"Report: {run.folder / 'report.html'}")
+
+
 def write_hapgen_panel(folder, name, seed):
     """Write a panel of 40 haplotypes and 300 variants in HAPGEN2's files."""
     generator = np.random.default_rng(seed)
@@ -147,50 +164,38 @@ def write_hapgen_panel(folder, name, seed):
 
 @pytest.fixture(scope="session")
 def own_panel(tmp_path_factory):
-    """A study on panels of its own, whose MLflow server is not there."""
+    """A study by its stages, on panels of its own."""
 
     def make(folder):
         for name, seed in (("aaa", 3), ("bbb", 4)):
             np.save(folder / f"{name}.npy", write_hapgen_panel(folder, name, seed))
+        files = {
+            name.upper(): {
+                "hap": str(folder / f"{name}.hap"),
+                "legend": str(folder / f"{name}.legend"),
+                "map": str(folder / "map.txt"),
+                "chromosome": "7",
+            }
+            for name in ("aaa", "bbb")
+        }
         study = yaml.safe_load(COHORTS) | {
-            "name": "own-panel",
             "source": "AAA",
             "target": "BBB",
-            "genotypes": {
-                "haplotypes": {
-                    name.upper(): {
-                        "hap": f"{name}.hap",
-                        "legend": f"{name}.legend",
-                        "map": "map.txt",
-                        "chromosome": "7",
-                    }
-                    for name in ("aaa", "bbb")
-                },
-                "ne": {"AAA": 10000.0, "BBB": 15000.0},
-            },
+            "genotypes": {"haplotypes": files, "ne": {"AAA": 10000.0, "BBB": 15000.0}},
             "phenotypes": {"preset": "additive", "heritability": 0.8, "risk_snps": [2], "iterations": 1},
-            "tracking": {"uri": "http://127.0.0.1:9"},
             "outputs": {"figures": False, "formats": ["oxford"]},
         }
         study["splits"]["final"] = 20
-        (folder / "study.yaml").write_text(yaml.safe_dump(study))
-        done = run_cli("run", "study.yaml", cwd=folder, MLFLOW_HTTP_REQUEST_MAX_RETRIES="1")
-        (folder / "outcome.json").write_text(json.dumps([done.returncode, done.stdout, done.stderr]))
+        run_stages(parse_study(yaml.safe_dump(study)), folder / "study")
 
     return share(tmp_path_factory, "own_panel", make)
 
 
-def find_run(folder):
-    [run] = folder.glob("runs/own-panel-*")
-    return Run(run)
-
-
 def test_genotypes_are_copied_from_the_users_panel(own_panel):
-    run = find_run(own_panel)
     for role, name, size in (("source", "aaa", 80), ("target", "bbb", 46), ("final", "bbb", 20)):
-        [(folder, facts)] = run.list("prepare_genotypes", f"{role}_genotypes")
-        assert (facts["population"], facts["n_samples"], facts["build"]) == (name.upper(), size, "")
+        folder = own_panel / "study" / "genotypes" / role
         genotypes = Genotypes.open(folder / "genotypes")
+        assert genotypes.n_samples == size
         assert set(genotypes.variants["chromosome"]) == {"7"}
         assert set(genotypes.variants["counted"]) == {"G"}
         at = [int(one.removeprefix("rs")) for one in genotypes.variants["id"]]
@@ -199,20 +204,17 @@ def test_genotypes_are_copied_from_the_users_panel(own_panel):
         drawn = genotypes.read().mean(axis=0) / 2
         assert np.corrcoef(frequency, drawn)[0, 1] > 0.9
         assert np.abs(frequency - drawn).mean() < 0.08
-        assert (folder / f"{name.upper()}.gen").is_file()
+        written = read_oxford(
+            folder / f"{name.upper()}.gen",
+            folder / f"{name.upper()}.sample",
+            prefix_out=own_panel / f"{role}_back",
+        )
+        assert (written.read() == genotypes.read()).all()
 
 
-def test_a_run_whose_tracking_failed_keeps_its_report(own_panel):
-    status, out, said = json.loads((own_panel / "outcome.json").read_text())
-    run = find_run(own_panel)
-    assert status == 2
-    assert said.startswith("Error track study: MLflow at http://127.0.0.1:9 refused: ")
-    assert said.rstrip().endswith(f"The whole log: {run.folder / 'log.txt'}")
-    assert "Traceback" not in out + said
-    assert not (own_panel / "runs" / "latest").is_symlink()
-    assert run.results["method"].tolist() == ["none", "snp_transfer"]
-    assert run.results["ceiling"].to_numpy() == pytest.approx(0.852416, abs=1e-6)
-    report = run.find("write_report", "report")
-    for path in report.rglob("*"):
-        if path.is_file():
-            assert (run.folder / path.relative_to(report)).read_bytes() == path.read_bytes()
+def test_a_study_of_the_users_panel_has_a_ceiling_and_an_oracle(own_panel):
+    rows = pd.read_csv(own_panel / "study" / "report" / "results.csv")
+    assert rows["phenotype"].tolist() == ["BBB_2_1"] * 2
+    assert rows["method"].tolist() == ["none", "snp_transfer"]
+    assert rows["ceiling"].to_numpy() == pytest.approx(0.852416, abs=1e-6)
+    assert rows["oracle_accuracy"].between(0.5, 1).all()
