@@ -1,17 +1,13 @@
-"""One study: what it is made of, read from YAML and checked before anything runs."""
+"""One study: what it is made of. `genotransfer.study_files` reads it from YAML."""
 
 from __future__ import annotations
 
-import difflib
-import json
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from genotransfer.errors import InputError, StudyError
+from genotransfer.candidates import DEEP_METHODS
 from genotransfer.panels import DEFAULT_THRESHOLDS
 
 ClassicalName = Literal["svm", "cart", "rus", "forest", "bagging"]
@@ -94,9 +90,7 @@ class SimulatedPhenotypes(Settings):
     heritability: Share = Field(0.5, description="of the risk SNPs, preset additive only")
     risk_snps: list[Size] = Field(default_factory=lambda: [5, 10], min_length=1)
     iterations: Size = 4
-    effect_correlation: Annotated[float, Field(ge=-1, le=1)] = Field(
-        1.0, description="of the risk SNPs' effects between the populations"
-    )
+    effect_correlation: Share = Field(1.0, description="of the risk SNPs' effects between the populations")
 
 
 class PhenotypeColumn(Settings):
@@ -108,7 +102,17 @@ class PhenotypeColumn(Settings):
         "binary",
         description="cases are above it: each population's mean, zero, a number; binary: the column says",
     )
-    heritability: Share | None = Field(None, description="of the SNPs, if known: sets the ceiling")
+    heritability: Share | None = Field(
+        None, description="of the SNPs, if known: sets the ceiling; with threshold mean only"
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> PhenotypeColumn:
+        if self.heritability is not None and self.threshold != "mean":
+            raise ValueError(
+                "heritability sets a ceiling, which holds for cases above the mean only: threshold mean"
+            )
+        return self
 
 
 class PhenotypeFiles(Settings):
@@ -284,13 +288,23 @@ class Study(Settings):
             raise ValueError("phenotypes of kind 'files' need genotypes of kind 'files'")
         if self.genotypes.kind == "simulated" and self.splits.final is None:
             raise ValueError("splits.final must be a number when genotypes are simulated")
-        for what, named in (("risk SNPs", self._risk_snps()), ("phenotypes", self.phenotype_names)):
+        for what, named in self._list_names():
             if len(set(named)) != len(named):
                 raise ValueError(f"{what} named twice: {named}")
         return self
 
-    def _risk_snps(self) -> list[int]:
-        return self.phenotypes.risk_snps if self.phenotypes.kind == "simulated" else []
+    def _list_names(self) -> list[tuple[str, list[Any]]]:
+        """Return the lists in which nothing may stand twice; what is doubled would be trained twice."""
+        return [
+            ("risk SNPs", self.phenotypes.risk_snps if self.phenotypes.kind == "simulated" else []),
+            ("phenotypes", self.phenotype_names),
+            ("models.classical", self.models.classical),
+            ("models.networks", self.models.networks),
+            ("transfer.methods", self.transfer.methods),
+            ("transfer.fit_on", self.transfer.fit_on),
+            ("panels.source", self.panels.source),
+            ("panels.target", self.panels.target),
+        ]
 
     @property
     def phenotype_names(self) -> list[str]:
@@ -304,170 +318,20 @@ class Study(Settings):
     def families(self) -> list[str]:
         """Families of the study's networks, in the order of the paper's models.
 
-        ``none`` alone when no form of deep transfer is asked for: KFP cannot collect from a loop
-        over nothing, and this family has no networks.
+        A study without deep transfer has the one family ``none``, which has no networks: KFP cannot
+        collect the outputs of a loop that has no turn.
         """
-        if not set(self.transfer.methods) & {"deep_simple", "deep_pretrained", "deep_finetuned"}:
+        if not set(self.transfer.methods) & set(DEEP_METHODS):
             return [NO_FAMILY]
         return list(dict.fromkeys(network.split("_")[0] for network in self.models.networks))
 
     def networks_of(self, family: str) -> list[str]:
-        """Return the study's networks of one family."""
+        """Return the study's networks of one family; none of the family ``none``."""
         return [network for network in self.models.networks if network.split("_")[0] == family]
 
     def to_json(self) -> str:
         """Return the study as JSON, every setting written out."""
         return self.model_dump_json()
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which 1e-6 is a number, as in JSON; YAML 1.1 reads it as text."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
-
-
-def _read_yaml(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-
-
-def load_study(path: str | Path, overrides: list[str] | None = None) -> Study:
-    """Read a study from YAML.
-
-    Parameters
-    ----------
-    path : the study file.
-    overrides : settings that replace the file's, each ``key.key=value``, the value in YAML.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, a key is unknown, or a value is of the wrong type or range.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError("there is no such study file", file=path, remedy="Check the path")
-    text = path.read_text()
-    try:
-        raw = _read_yaml(text)
-        node = yaml.compose(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise InputError(
-            f"this is no YAML: {getattr(error, 'problem', error)}",
-            file=path,
-            row=mark.line + 1 if mark else None,
-            remedy="Mend the line; indent with spaces",
-        ) from error
-    if not isinstance(raw, dict):
-        raise InputError("a study is a mapping of settings", file=path, remedy="Begin with 'name: …'")
-    overridden = [_apply_override(raw, one) for one in overrides or []]
-    try:
-        return Study.model_validate_json(json.dumps(raw))
-    except ValidationError as error:
-        raise _explain(error, path, node, overridden) from error
-
-
-def parse_study(text: str) -> Study:
-    """Return the study given as JSON or YAML text, as pipelines pass it.
-
-    Raises
-    ------
-    StudyError
-        The text is no valid study.
-    """
-    try:
-        return Study.model_validate_json(json.dumps(_read_yaml(text)))
-    except (ValidationError, yaml.YAMLError, TypeError) as error:
-        raise StudyError(f"The study is not valid: {error}") from error
-
-
-def _apply_override(raw: dict[str, Any], override: str) -> tuple[str, ...]:
-    key, equals, value = override.partition("=")
-    if not equals:
-        raise StudyError(f"--set {override!r} has no '='. Write --set key.key=value.")
-    keys = tuple(key.strip().split("."))
-    place = raw
-    for one in keys[:-1]:
-        place = place.setdefault(one, {})
-        if not isinstance(place, dict):
-            raise StudyError(f"--set {override!r}: {one!r} is no group of settings.")
-    place[keys[-1]] = _read_yaml(value)
-    return keys
-
-
-def _explain(
-    error: ValidationError, path: Path, node: yaml.Node | None, overridden: list[tuple[str, ...]]
-) -> InputError:
-    """Say the first thing wrong in the words of the study file, with its row."""
-    first = error.errors()[0]
-    # pydantic names the branch of a union in the location; a key of the file never looks like it.
-    keys = tuple(part for part in first["loc"] if part not in {"simulated", "files"})
-    dotted = ".".join(str(part) for part in keys) or "the study"
-    if first["type"] == "extra_forbidden":
-        known = _known_keys(keys[:-1])
-        near = difflib.get_close_matches(str(keys[-1]), known, n=1)
-        problem = f"unknown key {dotted!r}"
-        remedy = f"Did you mean {near[0]!r}" if near else f"Known here: {', '.join(known)}"
-    elif first["type"] == "missing":
-        problem, remedy = f"{dotted!r} is missing", "Add it"
-    else:
-        problem = f"{dotted}: {first['msg'][:1].lower()}{first['msg'][1:].removeprefix('Value error, ')}"
-        if first["type"] == "value_error":
-            problem = f"{dotted}: {first['ctx']['error']}"
-            remedy = "Change one of the settings named"
-        else:
-            remedy = f"The value given is {first['input']!r}"
-    if len(error.errors()) > 1:
-        problem += f" (and {len(error.errors()) - 1} more)"
-    given = any(keys[: len(one)] == one for one in overridden)
-    return InputError(
-        problem,
-        remedy=remedy,
-        file=f"{path} with --set" if given else path,
-        row=None if given else _row(node, keys),
-    )
-
-
-def _known_keys(keys: tuple[Any, ...]) -> list[str]:
-    schema = Study.model_json_schema()
-    groups = [schema]
-    for key in keys:
-        if isinstance(key, int):
-            continue
-        groups = [
-            part for group in groups for part in _follow(group.get("properties", {}).get(key, {}), schema)
-        ]
-    return sorted({name for group in groups for name in group.get("properties", {})})
-
-
-def _follow(node: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
-    if "$ref" in node:
-        return [schema["$defs"][node["$ref"].rsplit("/", 1)[1]]]
-    branches = [*node.get("oneOf", []), *node.get("anyOf", []), *node.get("allOf", [])]
-    if "items" in node:
-        branches.append(node["items"])
-    return [found for branch in branches for found in _follow(branch, schema)]
-
-
-def _row(node: yaml.Node | None, keys: tuple[Any, ...]) -> int | None:
-    row = None
-    for key in keys:
-        if isinstance(node, yaml.MappingNode):
-            pairs = [(name, value) for name, value in node.value if name.value == str(key)]
-            if not pairs:
-                return row
-            row, node = pairs[0][0].start_mark.line + 1, pairs[0][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-            node = node.value[key]
-            row = node.start_mark.line + 1
-        else:
-            return row
-    return row
 
 
 SimulatedGenotypes.model_rebuild()

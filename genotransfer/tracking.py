@@ -6,8 +6,10 @@ the chosen ones. Everything is logged in batches: one metric at a time is ten ti
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +66,8 @@ def track_study(
     results = pd.read_parquet(Path(results_folder) / "results.parquet")
     chosen = pd.read_parquet(Path(selection_folder) / "chosen.parquet")
     curves = read_curves(list(models.values()), chosen["key"])
+    owned = "MLFLOW_RUN_ID" not in os.environ  # a run of KFP's plugin is the plugin's to end
+    parent = ""
     try:
         client = MlflowClient(tracking_uri=uri)
         parent = _open_study_run(client, study, uri)
@@ -73,10 +77,18 @@ def track_study(
         for _, row in merged.iterrows():
             run = _log_choice(client, parent, study, row, models[row["part"]], curves)
             runs[f"{row['phenotype']}/{row['method']}"] = run
-        client.set_terminated(parent)
+        if owned:
+            client.set_terminated(parent)
     except MlflowException as error:
+        if owned and parent:
+            with contextlib.suppress(MlflowException):
+                client.set_terminated(parent, "FAILED")
+        # Without user and password, which a tracking URI may hold.
+        place = re.sub(r"//[^/@]*@", "//", uri)
+        reason = str(error).replace(uri, place)
         raise StudyError(
-            f"MLflow at {uri} refused: {error}. The results stay in the run's folder; check the server and run again."
+            f"MLflow at {place} refused: {reason}. The results stay in the run's folder; check the server "
+            "and run again."
         ) from error
     with replace_together(tracked) as [path]:
         path.write_text(json.dumps(runs, indent=1))

@@ -13,8 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from genotransfer import __version__
-from genotransfer.config import Study, load_study
+from genotransfer.config import Study
 from genotransfer.errors import GenotransferError, InputError, StudyError
+from genotransfer.study_files import load_study
 
 STUDIES = Path(__file__).parent / "studies"
 app = typer.Typer(
@@ -35,10 +36,9 @@ def main() -> None:
         app()
     except GenotransferError as error:
         users = getattr(error, "users", True)
-        # Escaped: a path or a value may hold brackets, which rich would take for its own marks.
-        Console(stderr=True).print(
-            f"[bold red]Error[/] {escape(str(error))}", highlight=False, soft_wrap=True
-        )
+        # Escaped: a message may hold brackets, as in genotransfer[vcf], that are no markup.
+        message = f"[bold red]Error[/] {escape(str(error))}"
+        Console(stderr=True).print(message, highlight=False, soft_wrap=True)
         sys.exit(2 if users else 1)
 
 

@@ -19,12 +19,13 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 
 @contextmanager
-def replace_together(*targets: str | Path) -> Iterator[list[Path]]:
+def replace_together(*targets: str | Path, replace_folders: bool = False) -> Iterator[list[Path]]:
     """Yield one temporary path for each target; rename all of them when the block succeeds.
 
     When the block raises, the targets are left as they were and the temporary files are removed.
     Parent folders that are absent are made, and taken away again when the block raises. A
-    temporary path may become a folder; it then takes the place of an absent or empty folder only.
+    temporary path may become a folder; it then takes the place of an absent or empty folder only, or
+    of any with `replace_folders`, for those who have looked at what it holds.
 
     Raises
     ------
@@ -33,7 +34,7 @@ def replace_together(*targets: str | Path) -> Iterator[list[Path]]:
     """
     paths = [Path(target) for target in targets]
     for path in paths:
-        if path.is_dir() and any(path.iterdir()):
+        if not replace_folders and path.is_dir() and any(path.iterdir()):
             raise InputError(
                 "this is a folder, and it is not empty", file=path, remedy="Name a path that is not taken"
             )
@@ -45,8 +46,8 @@ def replace_together(*targets: str | Path) -> Iterator[list[Path]]:
         temporary = [folder / path.name for folder, path in zip(folders, paths, strict=True)]
         yield temporary
         for source, path in zip(temporary, paths, strict=True):
-            if path.is_dir():
-                path.rmdir()
+            if path.is_dir():  # aside, to go with the temporary folder
+                path.replace(source.with_name(f"{source.name}.before"))
             source.replace(path)
         complete = True
     finally:

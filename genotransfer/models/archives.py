@@ -21,6 +21,7 @@ TRUSTED_TYPES = (
     "imblearn.under_sampling._prototype_selection._random_under_sampler.RandomUnderSampler",
     "sklearn.tree._tree.Tree",
 )
+SKOPS_SCHEMA = "schema.json"
 REMAKE = "Take the file again from where it was made, or train the model again"
 
 
@@ -138,7 +139,7 @@ def read_keras(path: Path, n_variants: int) -> keras.Model:
 
 
 def write_skops(estimator: Any, path: Path) -> None:
-    """Write a fitted scikit-learn classifier as a skops file.
+    """Write a fitted scikit-learn classifier as a skops file; the same classifier gives the same bytes.
 
     Raises
     ------
@@ -147,8 +148,34 @@ def write_skops(estimator: Any, path: Path) -> None:
     """
     import skops.io
 
-    skops.io.dump(estimator, path)
+    written = path.with_name(f"dated-{path.name}")
+    skops.io.dump(estimator, written)
+    # skops names objects and arrays by their place in memory, and zip keeps the time.
+    with zipfile.ZipFile(written) as dated, zipfile.ZipFile(path, "w") as plain:
+        files: dict[str, str] = {}
+        schema = _renumber_places(json.loads(dated.read(SKOPS_SCHEMA)), {}, files)
+        plain.writestr(zipfile.ZipInfo(SKOPS_SCHEMA), json.dumps(schema))
+        for name, renamed in files.items():
+            plain.writestr(zipfile.ZipInfo(renamed), dated.read(name))
+    written.unlink()
     _check_types(path)
+
+
+def _renumber_places(node: Any, seen: dict[int, int], files: dict[str, str]) -> Any:
+    """Name objects and files of a skops schema by the order in which they first occur."""
+    if isinstance(node, list):
+        return [_renumber_places(one, seen, files) for one in node]
+    if not isinstance(node, dict):
+        return node
+    renumbered: dict[str, Any] = {}
+    for key, value in node.items():
+        if key == "__id__":
+            renumbered[key] = seen.setdefault(value, len(seen))
+        elif key == "file" and isinstance(value, str):
+            renumbered[key] = files.setdefault(value, f"{len(files)}{Path(value).suffix}")
+        else:
+            renumbered[key] = _renumber_places(value, seen, files)
+    return renumbered
 
 
 def read_skops(path: Path) -> Any:

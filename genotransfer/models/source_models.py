@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,7 +121,7 @@ def save_source_models(folder: str | Path, models: Iterable[SourceModel]) -> Sou
     check_replaceable(folder, MANIFEST)
     rows: list[dict[str, Any]] = []
     curves = [pd.DataFrame(columns=[*NAME_COLUMNS, *CURVE_COLUMNS])]
-    with replace_together(folder) as [temporary]:
+    with replace_together(folder, replace_folders=True) as [temporary]:
         temporary.mkdir()
         for model in models:
             trained = model.trained
@@ -151,8 +150,6 @@ def save_source_models(folder: str | Path, models: Iterable[SourceModel]) -> Sou
         archives.write_json(temporary / MANIFEST, {"format_version": FORMAT_VERSION, "models": rows})
         together = pd.concat(curves[1:] or curves, ignore_index=True)
         together.to_parquet(temporary / CURVES, index=False)
-        if folder.exists():
-            shutil.rmtree(folder)
     return load_source_models(folder)
 
 

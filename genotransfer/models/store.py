@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,6 +39,10 @@ FILES_OF_KIND = {
     "network": (NETWORK_FILE,),
     "feature": (NETWORK_FILE, CLASSIFIER_FILE),
 }
+WRITTEN_WITH = {
+    NETWORK_FILE: ("keras",),
+    CLASSIFIER_FILE: ("scikit-learn", "imbalanced-learn", "skops"),
+}
 
 
 def save_predictor(folder: str | Path, predictor: Predictor) -> None:
@@ -54,7 +57,7 @@ def save_predictor(folder: str | Path, predictor: Predictor) -> None:
     """
     folder = Path(folder)
     check_replaceable(folder, MANIFEST)
-    with replace_together(folder) as [temporary]:
+    with replace_together(folder, replace_folders=True) as [temporary]:
         temporary.mkdir()
         if isinstance(predictor, NetworkPredictor | FeaturePredictor):
             archives.write_keras(predictor.model, temporary / NETWORK_FILE)
@@ -65,8 +68,6 @@ def save_predictor(folder: str | Path, predictor: Predictor) -> None:
             name: archives.hash_file(temporary / name) for name in FILES_OF_KIND[predictor.kind]
         }
         archives.write_json(temporary / MANIFEST, manifest)
-        if folder.exists():
-            shutil.rmtree(folder)
 
 
 def load_predictor(folder: str | Path) -> Predictor:
@@ -141,7 +142,8 @@ def _describe(predictor: Predictor) -> dict[str, Any]:
         "variants": predictor.variants[VARIANT_COLUMNS].to_numpy(dtype=object).tolist(),
         "mean": predictor.standardiser.mean.tolist(),
         "sd": predictor.standardiser.sd.tolist(),
+        # Of what this predictor is made of only: an image for classical models may lack Keras.
         "written_with": {
-            name: version(name) for name in ("keras", "scikit-learn", "imbalanced-learn", "skops")
+            name: version(name) for file in FILES_OF_KIND[predictor.kind] for name in WRITTEN_WITH[file]
         },
     }

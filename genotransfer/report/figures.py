@@ -41,7 +41,8 @@ def draw_figures(
     if curves is not None and len(curves):
         figures.append(
             (
-                "Learning curves of the chosen networks: TD trains, VD stops early.",
+                "Learning curves of the chosen networks: TD trains, VD stops early; those of the target where "
+                "a network was fine-tuned, else those of the source.",
                 draw_learning_curves(folder / "learning.png", curves),
             )
         )

@@ -33,7 +33,8 @@ class MethodSummary:
     ``gain`` is the paired comparison with no transfer over phenotypes; ``gain_low`` and
     ``gain_high`` are its bootstrap interval: over phenotypes, or, where there is one phenotype only,
     over its people (``fd_gain_low`` and ``fd_gain_high`` of the results). ``recovered`` is the ratio of means
-    (accuracy - 1/2) / (oracle - 1/2), which one phenotype with a poor oracle cannot upset.
+    (accuracy - 1/2) / (oracle - 1/2), which one phenotype with a poor oracle cannot upset. ``n_pairs``
+    phenotypes have this method and no transfer; ``accuracy_without`` is that of no transfer on them.
     """
 
     method: str
@@ -45,6 +46,8 @@ class MethodSummary:
     gain_low: float
     gain_high: float
     recovered: float
+    n_pairs: int
+    accuracy_without: float
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,8 @@ def tabulate_chance(leaderboard: pd.DataFrame, n_ed: int) -> pd.DataFrame:
 
 def describe_points(value: float, sign: bool = True) -> str:
     """Return a share as percent points with one decimal and, with `sign`, its sign: ``+7.0``."""
-    text = f"{100 * value + 0.0:+.1f}" if sign else f"{100 * value + 0.0:.1f}"
+    points = round(100 * value, 1) + 0.0  # no negative zero
+    text = f"{points:+.1f}" if sign else f"{points:.1f}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
@@ -128,8 +132,14 @@ def _summarise(
         gain = compare_paired(without[both], values[both])
         generator = make_generator(seed, "report", "findings", method)
         low, high = bootstrap_difference(without[both], values[both], generator)
-        if len(rows) == 1 and "fd_gain_low" in rows:
-            low, high = float(rows["fd_gain_low"].iloc[0]), float(rows["fd_gain_high"].iloc[0])
+        if both.sum() == 1 and "fd_gain_low" in rows:
+            row = rows[rows["phenotype"] == phenotypes[int(np.argmax(both))]].iloc[0]
+            low, high = float(row["fd_gain_low"]), float(row["fd_gain_high"])
+    # With one phenotype there is no spread over phenotypes; the interval is the one over its people.
+    interval = [accuracy.low, accuracy.high]
+    if len(rows) == 1:
+        interval = [float(rows["fd_low"].iloc[0]), float(rows["fd_high"].iloc[0])]
+    accuracy_low, accuracy_high = np.clip(interval, 0.0, 1.0)
     oracle = rows["oracle_accuracy"].to_numpy(dtype=np.float64)
     reached, possible = rows["fd_accuracy"].to_numpy(dtype=np.float64), oracle
     with_oracle = np.isfinite(reached) & np.isfinite(possible)
@@ -139,12 +149,14 @@ def _summarise(
         method=method,
         n_phenotypes=len(rows),
         accuracy=accuracy.difference,
-        low=max(0.0, accuracy.low),
-        high=min(1.0, accuracy.high),
+        low=float(accuracy_low),
+        high=float(accuracy_high),
         gain=gain,
         gain_low=low,
         gain_high=high,
         recovered=recovered,
+        n_pairs=int(both.sum()),
+        accuracy_without=float(without[both].mean()) if both.any() else NAN,
     )
 
 
@@ -159,11 +171,11 @@ def _answer(summaries: list[MethodSummary]) -> tuple[str, str]:
             "It has no phenotype with both a model without transfer and one with it.",
         )
     name = "deep transfer" if chosen.method == "deep" else "SNP transfer"
-    gain, n = chosen.gain, chosen.n_phenotypes
+    gain, n = chosen.gain, chosen.n_pairs
     measured = (
         f"On people no model had seen, models without transfer were right for "
-        f"{describe_points(without.accuracy, sign=False)}{SPACE}% and models with {name} for "
-        f"{describe_points(chosen.accuracy, sign=False)}{SPACE}%: "
+        f"{describe_points(chosen.accuracy_without, sign=False)}{SPACE}% and models with {name} for "
+        f"{describe_points(chosen.accuracy_without + gain.difference, sign=False)}{SPACE}%: "
         f"{describe_points(gain.difference)} points over {n} {'phenotype' if n == 1 else 'phenotypes'}"
     )
     if n >= 2:

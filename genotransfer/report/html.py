@@ -82,7 +82,7 @@ def render_report(
     groups = [
         sections.lay_out_gains(results, leaderboard, group, study) for group in group_phenotypes(results)
     ]
-    missing = describe_missing(results, METHODS)
+    missing = describe_missing(results, study.get("methods", METHODS))
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_read_template),
         autoescape=True,
@@ -108,7 +108,8 @@ def render_report(
         figures=[(title, _embed_figure(path)) for title, path in figures],
         warnings=list(warnings),
         missing={one: [METHOD_NAMES[name] for name in lacking] for one, lacking in missing.items()},
-        beside_paper=bool(PRINTED_PHENOTYPES & set(results["phenotype"].astype(str))),
+        beside_paper=(study["source"], study["target"]) == published.POPULATIONS
+        and bool(PRINTED_PHENOTYPES & set(results["phenotype"].astype(str))),
         citation=published.CITATION,
         doi=published.DOI,
         discrepancies=published.DISCREPANCIES,

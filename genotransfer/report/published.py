@@ -17,6 +17,7 @@ CITATION = (
     "learning models. BMC Bioinformatics 2022;23:511."
 )
 DOI = "10.1186/s12859-022-05036-8"
+POPULATIONS = ("CEU", "YRI")  # source and target
 N_FD = 50  # Methods: "Final test data 50 samples (YRI_FD)"
 N_ED = 20  # Methods: "Test data 20 samples (YRI_ED)"; the accuracies say otherwise, see DISCREPANCIES
 

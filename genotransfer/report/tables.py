@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,8 @@ class StudyFacts(TypedDict):
 
     ``source`` and ``target`` are the populations' names, ``n_ed`` and ``n_fd`` the numbers of
     people of the target's splits, ``heritability`` the SNP heritability of liability (None where
-    it is not known), ``version`` that of genotransfer.
+    it is not known), ``version`` that of genotransfer, ``methods`` those the study asks for (all when
+    absent).
     """
 
     name: str
@@ -56,6 +57,7 @@ class StudyFacts(TypedDict):
     preset: str
     seed: int
     version: str
+    methods: NotRequired[list[str]]
 
 
 def arrange_results(results: pd.DataFrame) -> pd.DataFrame:

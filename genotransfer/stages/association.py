@@ -59,9 +59,11 @@ def control_quality(
     for role in POPULATIONS:
         table = read_phenotype_table(Path(phenotypes) / f"{role}.tsv")
         population = open_population(genotypes[role])
-        used = np.flatnonzero((table["split"] != "").to_numpy())
+        used = table[table["split"] != ""]
         view, steps = filter_population(
-            population.select(samples=used), table["phenotype"].to_numpy(dtype=np.int8)[used], settings
+            population.select(samples=population.locate_samples(used["IID"])),
+            used["phenotype"].to_numpy(dtype=np.int8),
+            settings,
         )
         passed[role] = view.variants
         name = study.source if role == "source" else study.target
@@ -100,9 +102,12 @@ def test_association(
     for role in POPULATIONS:
         table = read_phenotype_table(Path(phenotypes) / f"{role}.tsv")
         population = open_population(genotypes[role])
-        training = np.flatnonzero((table["split"] == "TD").to_numpy())
-        view = population.select(variants=population.locate_variants(kept["id"]), samples=training)
-        labels = table["phenotype"].to_numpy(dtype=np.int8)[training]
+        training = table[table["split"] == "TD"]
+        view = population.select(
+            variants=population.locate_variants(kept["id"]),
+            samples=population.locate_samples(training["IID"]),
+        )
+        labels = training["phenotype"].to_numpy(dtype=np.int8)
         result = associate(view, labels, study.association.test)
         if study.association.test == "genotypic":
             result = result[result["TEST"] == "GENO"].reset_index(drop=True)
@@ -130,19 +135,28 @@ def select_panels(
     Returns
     -------
     n_source, n_target : panels that have SNPs; n_empty : panels that have none.
+
+    Raises
+    ------
+    StudyError
+        All panels that the study's methods read are empty.
     """
     kept = pd.read_parquet(Path(variants_folder) / "variants.parquet")
-    panels, sizes = [], []
+    panels, sizes, empty = [], [], {}
     for role in POPULATIONS:
         result = pd.read_parquet(Path(association_folder) / f"{role}.parquet")
         thresholds = study.panels.source if role == "source" else study.panels.target
         name = study.source if role == "source" else study.target
+        chosen_by = (result, study.panels.statistic, thresholds, role, kept)
+        sizes.append(panel_sizes(*chosen_by))
         try:
-            chosen = choose_panels(result, study.panels.statistic, thresholds, role, kept)
+            panels.append(choose_panels(*chosen_by))
         except StudyError as error:
-            raise StudyError(f"{name}_{phenotype}, panels.{role}: {error}") from error
-        panels.append(chosen)
-        sizes.append(panel_sizes(result, study.panels.statistic, thresholds, role, kept))
+            empty[role] = StudyError(f"{name}_{phenotype}, panels.{role}: {error}")
+    # A population without panels is a phenotype without some methods; the report says which.
+    read = {"target" if method == "none" else "source" for method in study.transfer.methods}
+    if read <= set(empty):
+        raise next(empty[role] for role in POPULATIONS if role in read)
     chosen, counted = pd.concat(panels, ignore_index=True), pd.concat(sizes, ignore_index=True)
     with replace_together(Path(panels_folder) / "panels.parquet", Path(panels_folder) / "sizes.parquet") as [
         written,

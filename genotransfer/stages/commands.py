@@ -10,6 +10,7 @@ import pandas as pd
 
 from genotransfer.association import associate, write_association
 from genotransfer.errors import InputError
+from genotransfer.formats.files import decode_text, read_lines, require_file
 from genotransfer.genotypes import Genotypes
 from genotransfer.phenotypes import CohortPhenotypes, Threshold, read_phenotypes
 
@@ -52,9 +53,8 @@ def associate_files(
 
 
 def _find_first_column(path: Path) -> str:
-    if not path.is_file():
-        raise InputError("there is no such file", file=path, remedy="Check --pheno")
-    header = _split(path.read_text().partition("\n")[0])
+    require_file(path, remedy="Check --pheno")
+    header = _split(next(decode_text(line, path, row) for row, line in read_lines(path) if line.strip()))
     columns = [name for name in header if name.lstrip("#").upper() not in {"FID", "IID"}]
     if not columns:
         raise InputError("the header names no phenotype", file=path, row=1, remedy="Add a column for it")
@@ -70,7 +70,10 @@ def _split(line: str) -> list[str]:
 def _read_covariates(path: Path, iids: pd.Series) -> np.ndarray:
     if not path.is_file():
         raise InputError("there is no such file", file=path, remedy="Check --covar")
-    table = pd.read_csv(path, sep=None, engine="python", dtype={"FID": str, "IID": str})
+    table = pd.read_csv(
+        path, sep=None, engine="python", dtype={"FID": str, "#FID": str, "IID": str, "#IID": str}
+    )
+    table = table.rename(columns={"#FID": "FID", "#IID": "IID"})
     if "IID" not in table:
         raise InputError("the header names no IID", file=path, row=1, remedy="Name the column of ids IID")
     numbers = table.drop(columns=["FID", "IID"], errors="ignore").apply(pd.to_numeric, errors="coerce")

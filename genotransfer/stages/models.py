@@ -93,7 +93,9 @@ def train_baselines(
 ) -> Kept:
     """Fit the classical models without transfer and with SNP transfer; keep the best of each method."""
     methods, classifiers = study.transfer.methods, study.models.classical
-    own = load_panels(panels_folder, phenotypes_folder, genotypes, "target") if "none" in methods else []
+    # Models without transfer see nothing of the source, not even in how their ties are resolved.
+    alone = {"target": genotypes["target"]}
+    own = load_panels(panels_folder, phenotypes_folder, alone, "target") if "none" in methods else []
     theirs = (
         load_panels(panels_folder, phenotypes_folder, genotypes, "source")
         if "snp_transfer" in methods
@@ -174,7 +176,6 @@ def train_source_models(
 
     trainer = get_trainer(study.training.trainer)
     networks = study.networks_of(family)
-    # TensorFlow is not loaded for nothing.
     cohorts = list(_list_cohorts(study, cohorts_folder)) if networks else []
     total = len(networks) * sum(_count_panels(place) for _, place in cohorts)
     tell = _count_up(progress, total, "networks")
@@ -228,7 +229,7 @@ def transfer_models(
     each = sum(per_network[method](network) for method in methods for network in networks)
 
     def transfer() -> Iterator[Fitted]:
-        for phenotype, place in _list_cohorts(study, cohorts_folder):
+        for phenotype, place in _list_cohorts(study, cohorts_folder) if networks else ():
             yield from transfer_networks(
                 phenotype,
                 load_panels(place, place, genotypes, "source"),

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from genotransfer.config import GenotypeFiles, PhenotypeFiles, SimulatedPhenotypes, SplitSizes, Study
+from genotransfer.counts import count_genotypes, find_autosomal
 from genotransfer.errors import StudyError
 from genotransfer.formats.files import replace_together
 from genotransfer.genotypes import Genotypes
 from genotransfer.phenotypes import write_phenotypes
+from genotransfer.quality import compute_maf
 from genotransfer.randomness import make_generator
 from genotransfer.simulation.kinship import compute_kinship, standardise_genotypes
 from genotransfer.simulation.phenotypes import (
@@ -128,7 +130,8 @@ def _simulate(
     model = _choose_model(settings)
     n_risk = int(phenotype.split("_")[0])
     source, target, final = (filesets[role] for role in ("source", "target", "final"))
-    at = draw_risk_variants(source.n_variants, n_risk, make_generator(study.seed, "risk variants", phenotype))
+    generator = make_generator(study.seed, "risk variants", phenotype)
+    at = draw_risk_variants(source.n_variants, n_risk, generator, _find_drawable(study, source, target))
     raw = draw_raw_effects(n_risk, model, make_generator(study.seed, "effects", phenotype))
     carried = correlate_effects(
         raw, settings.effect_correlation, model, make_generator(study.seed, "target effects", phenotype)
@@ -144,6 +147,22 @@ def _simulate(
     risk = source.variants.iloc[at][["id", "counted", "other"]].reset_index(drop=True)
     risk["source_effect"], risk["target_effect"] = drawn.effects, drawn_target.effects
     return tables, {"heritability": model.snp_heritability}, risk
+
+
+def _find_drawable(
+    study: Study, source: Genotypes, target: Genotypes
+) -> Bool[np.ndarray, " n_variants"] | None:
+    """Say which variants can be risk SNPs: on real genotypes, those common in both populations.
+
+    Simulated genotypes hold no others. FD has no say in it.
+    """
+    if not isinstance(study.genotypes, GenotypeFiles):
+        return None
+    drawable = find_autosomal(source.variants["chromosome"])
+    for population in (source, target):
+        frequency = compute_maf(count_genotypes(population).sum(axis=1))
+        drawable = drawable & (frequency > 0) & (frequency >= study.quality.maf)
+    return drawable
 
 
 def _draw_liability(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from genotransfer.config import Study, parse_study
+from genotransfer.config import Study
 from genotransfer.errors import StudyError
 from genotransfer.formats.files import replace_together
+from genotransfer.study_files import parse_study
 
 
 def plan_study(text: str, phenotypes: list[str], families: list[str], planned: str | Path) -> Study:

@@ -15,6 +15,8 @@ from genotransfer.report.html import write_report as write_page
 from genotransfer.report.tables import StudyFacts, write_results, write_tables
 from genotransfer.stages.models import read_curves
 
+CURVE_NAMES = {"deep_simple": "simple", "deep_pretrained": "frozen", "deep_finetuned": "fine-tuned"}
+
 
 def write_report(
     study: Study,
@@ -59,7 +61,7 @@ def write_report(
     pictures: list[tuple[str, Path]] = []
     if study.outputs.figures:
         pictures += draw_figures(
-            folder / "figures", results, _name_curves(read_curves(models, chosen["key"]), study)
+            folder / "figures", results, _name_curves(read_curves(models, chosen["key"]), chosen)
         )
         pictures += _copy_figures(figures, folder / "figures")
     written = write_page(folder, facts, results, leaderboard, sizes, quality, alignment, pictures)
@@ -78,13 +80,18 @@ def describe_study(study: Study, results_folder: str | Path, heritability: float
         preset=study.phenotypes.preset if isinstance(study.phenotypes, SimulatedPhenotypes) else "files",
         seed=study.seed,
         version=__version__,
+        methods=list(study.transfer.methods),
     )
 
 
-def _name_curves(curves: pd.DataFrame, study: Study) -> pd.DataFrame:
+def _name_curves(curves: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
     """Return learning curves as the figure takes them: name, epoch, td_loss, vd_loss."""
-    named = curves.rename(columns={"loss": "td_loss", "val_loss": "vd_loss"})
-    return named.assign(name=study.target + "_" + named["key"].astype(str))
+    named = curves.merge(chosen[["key", "phenotype", "method", "model", "trainable_layers"]], on="key")
+    depth = named["trainable_layers"].map(lambda layers: f" ({layers})" if layers else "")
+    named["name"] = (
+        named["phenotype"] + " " + named["method"].map(CURVE_NAMES) + "\n" + named["model"] + depth
+    )
+    return named.rename(columns={"loss": "td_loss", "val_loss": "vd_loss"})
 
 
 def _stack(folders: dict[str, str], name: str) -> pd.DataFrame:

@@ -164,7 +164,8 @@ def _measure_oracle(
     target: Genotypes,
 ) -> float:
     risk = read_risk_variants(truth_folder)
-    if not len(risk):
+    # Without an effect nothing is to be known: the majority's share is no accuracy of risk SNPs.
+    if not (risk["target_effect"] != 0).any():
         return float("nan")
     table = read_phenotype_table(Path(phenotypes_folder) / "target.tsv")
     known = target.select(samples=target.locate_samples(table["IID"]))

@@ -12,7 +12,8 @@ from genotransfer.models.networks import build_network, count_trainable_depths, 
 from genotransfer.training.jobs import Weights
 from genotransfer.training.widths import choose_width, resize_weights, widen_inputs
 
-MOST_PROGRAMS = 48
+# The nine networks need at most 74 shapes. TensorFlow gives little memory back of those let go.
+MOST_PROGRAMS = 128
 
 
 class ForwardRunner:

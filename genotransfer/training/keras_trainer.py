@@ -30,7 +30,8 @@ from genotransfer.training.jobs import (
 )
 from genotransfer.training.widths import choose_width, resize_weights, widen_inputs
 
-MOST_WORKBENCHES = 48
+# The nine networks need at most 74 shapes. TensorFlow gives little memory back of those let go.
+MOST_WORKBENCHES = 128
 
 
 class KerasTrainer:

@@ -22,10 +22,10 @@ from components.select_panels.component import select_panels
 from components.test_association.component import test_association as run_association
 from components.train_source_models.component import train_source_models
 from genotransfer.candidates import Candidate, tabulate
-from genotransfer.config import parse_study
 from genotransfer.errors import StudyError
 from genotransfer.events import EVENTS_VARIABLE, read_events
 from genotransfer.genotypes import Genotypes
+from genotransfer.study_files import parse_study
 from tests.components.support import PHENOTYPES, ROLES, STUDY, Desk, make_facts, mislabel
 
 

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genotransfer.config import Study, parse_study
+from genotransfer.config import Study
 from genotransfer.genotypes import Genotypes
+from genotransfer.study_files import parse_study
 from tests.genotype_support import make_samples, make_variants
 
 METHODS = ["none", "snp_transfer", "deep_simple", "deep_pretrained", "deep_finetuned"]

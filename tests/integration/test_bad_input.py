@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from genotransfer.config import load_study
 from genotransfer.errors import InputError
 from genotransfer.formats.convert import convert
 from genotransfer.stages.genotypes import prepare_genotypes
+from genotransfer.study_files import load_study
 from tests.integration.support import COHORTS, make_cohorts, run_cli, share
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from genotransfer.config import parse_study
 from genotransfer.formats.oxford import read_oxford
 from genotransfer.genotypes import Genotypes
+from genotransfer.study_files import parse_study
 from tests.integration.stages import run_stages
 from tests.integration.support import COHORTS, Run, make_cohort, run_cli, share
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from bed_reader import open_bed
 
-from genotransfer.config import parse_study
 from genotransfer.events import read_events
 from genotransfer.models.archives import TRUSTED_TYPES
+from genotransfer.study_files import parse_study
 from tests.integration.support import METHODS, read_tiny
 from tests.parity.plink_tools import assert_printed, read_report, run_plink
 

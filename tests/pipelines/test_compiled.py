@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from genotransfer.config import load_study
+from genotransfer.study_files import load_study
 from pipelines.cli import STUDIES
 from pipelines.compilation import compile_pipeline
 

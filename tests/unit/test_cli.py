@@ -12,8 +12,8 @@ import yaml
 from kfp import components as kfp_components
 
 from genotransfer import __version__
-from genotransfer.config import parse_study
 from genotransfer.genotypes import Genotypes
+from genotransfer.study_files import parse_study
 from pipelines.cli import STUDIES, find_study, main
 from tests.genotype_support import list_folder, make_genotypes
 from tests.parity.plink_tools import DATA, assert_printed, read_report, run_plink
@@ -134,7 +134,7 @@ def test_convert_tells_what_is_wrong(call, tmp_path):
 
 
 def test_studies_lists_what_is_shipped(call):
-    assert call("studies") == (0, "demo\nnull\npaper\nreal\n", "")
+    assert call("studies") == (0, "additive\ndemo\nnull\npaper\nreal\n", "")
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(STUDIES.glob("*.yaml"))])
@@ -156,7 +156,10 @@ def test_compile_writes_a_pipeline_that_kfp_loads(call, tmp_path, name):
 def test_an_unknown_study_is_told_with_the_known_ones(call, tmp_path):
     status, _, error = call("compile", "nosuch", "--out", tmp_path / "x.yaml")
     assert status == 2
-    assert error == "Error nosuch: there is no such study. Give a file or one of: demo, null, paper, real.\n"
+    assert (
+        error
+        == "Error nosuch: there is no such study. Give a file or one of: additive, demo, null, paper, real.\n"
+    )
 
 
 def test_the_version_is_the_packages():

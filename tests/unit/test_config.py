@@ -2,8 +2,9 @@
 
 import pytest
 
-from genotransfer.config import Study, load_study, parse_study
+from genotransfer.config import Study
 from genotransfer.errors import InputError, StudyError
+from genotransfer.study_files import load_study, parse_study
 from pipelines.cli import STUDIES, find_study
 
 
@@ -75,6 +76,14 @@ def test_one_population_cannot_be_both(write):
         load_study(write("name: x\ntarget: CEU\n"))
 
 
+def test_a_ceiling_needs_cases_above_the_mean(write):
+    files = "{genotypes: a, phenotypes: b}"
+    column = "{name: y, column: y, threshold: binary, heritability: 0.5}"
+    text = f"name: x\ngenotypes: {{kind: files, source: {files}, target: {files}}}\n"
+    with pytest.raises(InputError, match="above the mean only"):
+        load_study(write(text + f"phenotypes: {{kind: files, columns: [{column}]}}\n"))
+
+
 def test_an_override_that_is_wrong_is_said_to_be_the_override(write):
     path = write("name: x\n")
     with pytest.raises(InputError, match="with --set: training"):
@@ -84,7 +93,7 @@ def test_an_override_that_is_wrong_is_said_to_be_the_override(write):
 
 
 def test_an_unknown_study_lists_the_known_ones():
-    with pytest.raises(InputError, match="demo, null, paper, real"):
+    with pytest.raises(InputError, match="additive, demo, null, paper, real"):
         find_study("nosuch", None)
 
 

@@ -328,3 +328,11 @@ def test_figures_show_their_data(tmp_path, results):
     assert red[1] == 0
     one = make_curves().query("name == '5_1 gru_1'")
     assert draw_learning_curves(tmp_path / "c.png", one).read_bytes().startswith(b"\x89PNG")
+
+
+def test_one_phenotype_has_the_interval_of_its_people(results, leaderboard):
+    one, board = results[results["phenotype"] == "5_1"], leaderboard[leaderboard["phenotype"] == "5_1"]
+    rows = one.set_index("method")
+    for summary in find(one, board, STUDY).summaries:
+        if summary.method in rows.index:
+            assert (summary.low, summary.high) == tuple(rows.loc[summary.method, ["fd_low", "fd_high"]])

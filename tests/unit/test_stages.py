@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genotransfer.config import parse_study
 from genotransfer.errors import AlignmentError, StudyError
 from genotransfer.genotypes import Genotypes
 from genotransfer.phenotypes import read_phenotype_table
 from genotransfer.stages import association, genotypes, phenotypes
 from genotransfer.stages.results import name_part
+from genotransfer.study_files import parse_study
 from tests.integration.support import COHORTS, make_cohort, make_cohorts
 
 ROLES = ("source", "target", "final")
@@ -138,7 +138,7 @@ def test_a_cohorts_phenotypes_are_its_files(tmp_path):
     table.loc[0, "height"], table.loc[1, "sick"] = "NA", "NA"
     table.to_csv(tmp_path / "tgt.tsv", sep="\t", index=False)
     columns = (
-        "[{name: height, column: height, threshold: mean}, {name: sick, column: sick, heritability: 0.4}]"
+        "[{name: height, column: height, threshold: mean, heritability: 0.4}, {name: sick, column: sick}]"
     )
     text = COHORTS.replace("[{name: height, column: height, threshold: mean}]", columns)
     study = read_cohorts(tmp_path, text)
@@ -147,7 +147,12 @@ def test_a_cohorts_phenotypes_are_its_files(tmp_path):
     counts = json.loads((out / "alignment" / "alignment.json").read_text())
     assert [counts[f"TGT samples without {name}"] for name in ("height", "sick")] == [1, 1]
     made = phenotypes.prepare_phenotypes(study, "sick", places, out / "labels", out / "fd", out / "truth")
-    assert made.truth == {"heritability": 0.4, "n_risk_snps": 0}
+    assert made.truth == {"n_risk_snps": 0}
+    other = tmp_path / "height"
+    of_height = phenotypes.prepare_phenotypes(
+        study, "height", places, other / "labels", other / "fd", other / "truth"
+    )
+    assert of_height.truth == {"heritability": 0.4, "n_risk_snps": 0}
     assert made.learning["n_samples"] == 90 + 46
     found = read_phenotype_table(out / "fd" / "final.tsv")
     assert len(found) == 70 - 2 - 46

@@ -235,3 +235,10 @@ def test_every_trusted_type_is_needed(tmp_path):
         skops.io.dump(make_classical(name).estimator, tmp_path / "one.skops")
         needed |= set(skops.io.get_untrusted_types(file=tmp_path / "one.skops"))
     assert needed == set(TRUSTED_TYPES)
+
+
+def test_a_classical_predictor_names_no_library_of_networks(tmp_path):
+    """Its manifest can then be written where Keras is not installed."""
+    save_predictor(tmp_path / "best", make_classical())
+    manifest = json.loads((tmp_path / "best" / "predictor.json").read_text())
+    assert sorted(manifest["written_with"]) == ["imbalanced-learn", "scikit-learn", "skops"]
