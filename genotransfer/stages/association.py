@@ -139,7 +139,7 @@ def select_panels(
     Raises
     ------
     StudyError
-        All panels that the study's methods read are empty.
+        All panels that the study's methods read are empty; with one phenotype, those of one population.
     """
     kept = pd.read_parquet(Path(variants_folder) / "variants.parquet")
     panels, sizes, empty = [], [], {}
@@ -153,10 +153,12 @@ def select_panels(
             panels.append(choose_panels(*chosen_by))
         except StudyError as error:
             empty[role] = StudyError(f"{name}_{phenotype}, panels.{role}: {error}")
-    # A population without panels is a phenotype without some methods; the report says which.
+    # One phenotype of several may lack the panels of a population, and so some methods; the report
+    # says which. Thresholds that select nothing anywhere are a mistake.
     read = {"target" if method == "none" else "source" for method in study.transfer.methods}
-    if read <= set(empty):
-        raise next(empty[role] for role in POPULATIONS if role in read)
+    lacking = read & set(empty)
+    if lacking == read or (lacking and len(study.phenotype_names) == 1):
+        raise next(empty[role] for role in POPULATIONS if role in lacking)
     chosen, counted = pd.concat(panels, ignore_index=True), pd.concat(sizes, ignore_index=True)
     with replace_together(Path(panels_folder) / "panels.parquet", Path(panels_folder) / "sizes.parquet") as [
         written,
