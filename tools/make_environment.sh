@@ -11,7 +11,7 @@ python=$1 venv=$2
 echo "Making $venv (once; a minute or so)" >&2
 "$python" -m venv --clear "$venv"
 if "$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv 2>/dev/null; then
-    "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --require-hashes -r requirements.lock
+    "$venv/bin/uv" pip install --quiet --compile-bytecode --python "$venv/bin/python" --require-hashes -r requirements.lock
     "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps -e .
 else
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
