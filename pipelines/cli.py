@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from genotransfer import __version__
-from genotransfer.config import Study
+from genotransfer.config import Study, TestName
 from genotransfer.errors import GenotransferError, InputError, StudyError
 from genotransfer.study_files import load_study
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+AssociationTest = StrEnum("AssociationTest", list(get_args(TestName)))
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Replace a setting: key.key=value. May be given often.")
 ]
@@ -81,22 +82,12 @@ def compile_study(
     typer.echo(out)
 
 
-class AssociationTest(StrEnum):
-    """Tests of association."""
-
-    allelic = "allelic"
-    genotypic = "genotypic"
-    trend = "trend"
-    fisher = "fisher"
-    logistic = "logistic"
-
-
 @app.command()
 def associate(
     bfile: Annotated[Path, typer.Option(help="Prefix of a PLINK fileset.")],
     pheno: Annotated[Path, typer.Option(help="Phenotype table: a header, a column IID.")],
     out: Annotated[Path, typer.Option(help="The table to write, tab-separated.")],
-    test: Annotated[AssociationTest, typer.Option(help="The test.")] = AssociationTest.allelic,
+    test: Annotated[AssociationTest, typer.Option(help="The test.")] = AssociationTest["allelic"],
     pheno_name: Annotated[str | None, typer.Option(help="Column of the phenotype.")] = None,
     threshold: Annotated[
         str | None, typer.Option(help="Cut a quantitative phenotype: mean, zero or a number.")

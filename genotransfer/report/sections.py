@@ -235,10 +235,6 @@ def lay_out_alignment(alignment: Mapping[str, object]) -> Section:
     return Section("Common variants of the two populations", ("", "Number"), rows)
 
 
-def _write_gain(gain: float, low: float, high: float) -> str:
-    return NOTHING if pd.isna(gain) else f"{describe_points(gain)} ({write_range(low, high)})"
-
-
 def _lay_out_ties(leaderboard: pd.DataFrame, study: StudyFacts) -> Section:
     table = tabulate_ties(leaderboard, study["source"])
     rows = []

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genotransfer.association import associate
+from genotransfer.association import associate, write_association
 from genotransfer.config import Study
 from genotransfer.errors import StudyError
 from genotransfer.formats.files import replace_together
@@ -113,8 +113,7 @@ def test_association(
             result = result[result["TEST"] == "GENO"].reset_index(drop=True)
         if study.panels.statistic == "difference":
             result = result.merge(associate(view, labels, "difference")[["SNP", "DIFF"]], on="SNP")
-        with replace_together(Path(association_folder) / f"{role}.parquet") as [path]:
-            result.to_parquet(path, index=False)
+        write_association(Path(association_folder) / f"{role}.parquet", result)
 
 
 test_association.__test__ = False  # type: ignore[attr-defined]  # a stage, not a pytest test
