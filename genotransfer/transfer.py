@@ -39,7 +39,7 @@ def train_source_networks(
     *,
     window: int | None = None,
     allow_many_steps: bool = False,
-    progress: Callable[[str], Any] | None = None,
+    progress: Callable[[TrainedNetwork], Any] | None = None,
 ) -> Iterator[SourceModel]:
     """Train every network on every panel's source TD, stopped early by the source's VD.
 
@@ -95,7 +95,7 @@ def transfer_networks(
     methods: Sequence[str] = DEEP_METHODS,
     classifiers: Sequence[str] = CLASSICAL,
     runner: ForwardRunner | None = None,
-    progress: Callable[[str], Any] | None = None,
+    progress: Callable[[TrainedNetwork], Any] | None = None,
 ) -> Iterator[Fitted]:
     """Carry the source's networks to the target; yield candidates one by one.
 
@@ -178,7 +178,7 @@ class _Source:
         seed: int,
         runner: ForwardRunner,
         values: np.ndarray,
-        progress: Callable[[str], Any] | None,
+        progress: Callable[[TrainedNetwork], Any] | None,
     ) -> Iterator[Fitted]:
         depths = range(1, count_trainable_depths(self.network) + 1)
         jobs = [

@@ -22,7 +22,7 @@ from genotransfer.phenotypes import read_phenotype_table
 from genotransfer.selection import is_better
 from genotransfer.splits import SPLITS, LabelledSamples, take_split
 from genotransfer.stages.genotypes import open_population
-from genotransfer.training.jobs import CURVE_COLUMNS, TrainingSettings
+from genotransfer.training.jobs import CURVE_COLUMNS, TrainedNetwork, TrainingSettings
 
 CURVES = "curves.parquet"
 
@@ -178,7 +178,7 @@ def train_source_models(
     networks = study.networks_of(family)
     cohorts = list(_list_cohorts(study, cohorts_folder)) if networks else []
     total = len(networks) * sum(_count_panels(place) for _, place in cohorts)
-    tell = _count_up(progress, total, "networks")
+    tell = _count_up(progress, total)
     save_source_models(
         models_folder,
         (
@@ -295,12 +295,12 @@ def _choose_settings(study: Study) -> TrainingSettings:
     )
 
 
-def _count_up(progress: Progress, total: int, note: str) -> Callable[[str], None]:
+def _count_up(progress: Progress, total: int) -> Callable[[TrainedNetwork], None]:
     done = 0
 
-    def tell(_: str) -> None:
+    def tell(trained: TrainedNetwork) -> None:
         nonlocal done
         done += 1
-        progress(done, total, note)
+        progress(done, total, f"networks, loss {trained.best_loss:.3f}")
 
     return tell

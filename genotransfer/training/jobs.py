@@ -95,6 +95,11 @@ class TrainedNetwork:
     best_epoch: int
     stopped_epoch: int
 
+    @property
+    def best_loss(self) -> float:
+        """The loss on VD of the best epoch."""
+        return float(self.curve["val_loss"].iloc[self.best_epoch - 1])
+
     @cached_property
     def model(self) -> keras.Model:
         """The Keras model: standardised dosages to probabilities of control and case."""
@@ -109,9 +114,12 @@ class Trainer(Protocol):
         self,
         jobs: Iterable[TrainingJob],
         settings: TrainingSettings,
-        progress: Callable[[str], Any] | None = None,
+        progress: Callable[[TrainedNetwork], Any] | None = None,
     ) -> Iterator[TrainedNetwork]:
-        """Yield one trained network for each job, in order; `progress` hears each key when done."""
+        """Yield one trained network for each job; `progress` hears each when it is done.
+
+        Networks may come in another order than the jobs; the keys tell them apart.
+        """
         ...
 
 

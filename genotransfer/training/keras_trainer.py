@@ -46,7 +46,7 @@ class KerasTrainer:
         self,
         jobs: Iterable[TrainingJob],
         settings: TrainingSettings,
-        progress: Callable[[str], Any] | None = None,
+        progress: Callable[[TrainedNetwork], Any] | None = None,
     ) -> Iterator[TrainedNetwork]:
         """Yield one trained network for each job, in order.
 
@@ -62,7 +62,7 @@ class KerasTrainer:
         for job in jobs:
             trained = self._train(job, settings)
             if progress is not None:
-                progress(job.key)
+                progress(trained)
             yield trained
 
     def _train(self, job: TrainingJob, settings: TrainingSettings) -> TrainedNetwork:
@@ -218,7 +218,7 @@ class Workbench:
 def train_networks(
     jobs: Iterable[TrainingJob],
     settings: TrainingSettings,
-    progress: Callable[[str], Any] | None = None,
+    progress: Callable[[TrainedNetwork], Any] | None = None,
 ) -> Iterator[TrainedNetwork]:
     """Yield one trained network for each job, with a trainer of its own: see `KerasTrainer`."""
     return KerasTrainer().train_networks(jobs, settings, progress)
