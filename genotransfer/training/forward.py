@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from jaxtyping import Float32, Float64
 
 from genotransfer.models.networks import build_network, count_trainable_depths, cut_top, weighted_layers
 from genotransfer.training.jobs import Weights
-from genotransfer.training.widths import choose_width, resize_weights, widen_inputs
+from genotransfer.training.widths import BUCKETS, choose_width, resize_weights, widen_inputs
 
 # The nine networks need at most 74 shapes. TensorFlow gives little memory back of those let go.
 MOST_PROGRAMS = 128
@@ -20,9 +21,14 @@ class ForwardRunner:
     """Outputs of every layer of a network, for many networks one after another.
 
     It keeps one Keras model and one traced function for each shape, and sets weights into it.
+
+    Parameters
+    ----------
+    buckets : widths that functions are traced for, ascending: see `choose_buckets`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, buckets: Sequence[int] = BUCKETS) -> None:
+        self._buckets = buckets
         self._programs: OrderedDict[tuple[Any, ...], tuple[Any, Any]] = OrderedDict()
 
     def run_layers(
@@ -41,7 +47,7 @@ class ForwardRunner:
         weights : in the order of Keras's ``get_weights``.
         values : standardised dosages.
         """
-        width = choose_width(values.shape[1], window)
+        width = choose_width(values.shape[1], window, self._buckets)
         model, run = self._prepare(network, count_trainable_depths(network), width, window)
         model.set_weights(resize_weights(network, weights, width, window))
         return [output.numpy() for output in run(widen_inputs(values, width))]
@@ -57,7 +63,7 @@ class ForwardRunner:
         window: int | None = None,
     ) -> Float32[np.ndarray, "n_samples 2"]:
         """Return the logits from the output of the layer below the top `depth` weighted layers."""
-        width = choose_width(n_variants, window)
+        width = choose_width(n_variants, window, self._buckets)
         model, run = self._prepare(network, depth, width, window)
         model.set_weights(weights[-len(model.weights) :])
         return np.asarray(run(below)[-1].numpy())
