@@ -56,17 +56,16 @@ class ForwardRunner:
         self,
         network: str,
         weights: Weights,
-        below: Float32[np.ndarray, "n_samples ..."],
-        depth: int,
+        first: Float32[np.ndarray, "n_samples ..."],
         *,
         n_variants: int,
         window: int | None = None,
     ) -> Float32[np.ndarray, "n_samples 2"]:
-        """Return the logits from the output of the layer below the top `depth` weighted layers."""
+        """Return the logits from the output of the first weighted layer."""
         width = choose_width(n_variants, window, self._buckets)
-        model, run = self._prepare(network, depth, width, window)
+        model, run = self._prepare(network, count_trainable_depths(network) - 1, width, window)
         model.set_weights(weights[-len(model.weights) :])
-        return np.asarray(run(below)[-1].numpy())
+        return np.asarray(run(first)[-1].numpy())
 
     def _prepare(self, network: str, depth: int, width: int, window: int | None) -> tuple[Any, Any]:
         # Below the full depth nothing depends on the width, but the number of steps does on the window.

@@ -67,7 +67,7 @@ class Run:
 
     weights: Weights
     curves: Float32[np.ndarray, "epochs ... 4"]
-    best: Int32[np.ndarray, "..."]
+    best: Int32[np.ndarray, ...]
     stopped: Int32[np.ndarray, ...]
 
 
@@ -109,7 +109,7 @@ class Program:
         )
         self.run_block = trace(self._trace_block, inputs, labels, *scale, order, whole, factors)
         self.measure_block = trace(self._trace_measure, inputs, labels, floats, *scale)
-        self.keep_weights = trace(lambda: self._keep(self._read(), True))
+        self.keep_weights = trace(lambda: self._keep(self._read(), tf.constant(True)))
 
     def train(
         self, weights: list[Weights], factors: Float32[np.ndarray, "n_models n_arrays"], batches: Batches

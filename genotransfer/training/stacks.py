@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,12 +124,14 @@ def estimate_bytes(one: Prepared, buckets: Sequence[int]) -> int:
     width = choose_width(job.train.dosages.shape[1], job.window, buckets)
     rows = len(job.train.labels) + len(job.validation.labels)
     if one.features is not None:
-        inputs = sum(values.nbytes for values in one.features)
-    else:
-        inputs = rows * width * 5  # int8 and float32
-    # The weights, two moments, the best ones and the gradient; the first kernel is `width` wide.
-    widened = width / job.train.dosages.shape[1] if one.features is None else 1.0
-    return int(5 * widened * sum(array.nbytes for array in one.weights)) + inputs
+        return 5 * _count_bytes(one.weights) + _count_bytes(one.features)
+    # Weights, two moments, the best ones and the gradient; dosages as int8 and as float32.
+    widened = width / job.train.dosages.shape[1]
+    return int(5 * widened * _count_bytes(one.weights)) + rows * width * 5
+
+
+def _count_bytes(arrays: Iterable[np.ndarray]) -> int:
+    return sum(array.nbytes for array in arrays)
 
 
 def _round_up(n: int, multiple: int) -> int:
