@@ -216,13 +216,12 @@ def transfer_models(
     from genotransfer.models.source_models import load_source_models
     from genotransfer.training.api import get_trainer
     from genotransfer.training.forward import ForwardRunner
-    from genotransfer.training.widths import choose_buckets
     from genotransfer.transfer import transfer_networks
 
     sources = load_source_models(sources_folder)
     # The same widths as in training, so the same programs.
     widths = sources.table.drop_duplicates(["phenotype", "panel"])["n_variants"].tolist()
-    trainer, runner = get_trainer(study.training.trainer, widths), ForwardRunner(choose_buckets(widths))
+    trainer, runner = get_trainer(study.training.trainer, widths), ForwardRunner()
     networks = study.networks_of(family)
     methods = [method for method in study.transfer.methods if method in DEEP_METHODS]
     per_network = {

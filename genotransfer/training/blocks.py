@@ -32,10 +32,10 @@ def train_in_blocks(shape: Shape, one: Prepared, settings: TrainingSettings, bud
     shape : of the network, with a program that is not stacked.
     budget : bytes that blocks may fill.
     """
-    job, program = one.job, shape.program
+    job, program, width = one.job, shape.program, shape.choose_width(one)
     size = settings.batch_size
-    n_batches = int(np.clip(budget // (BYTES_A_DOSAGE * shape.width * size * 2), 1, MOST_BATCHES))
-    scale = widen_scale(job, shape.width)
+    n_batches = int(np.clip(budget // (BYTES_A_DOSAGE * width * size * 2), 1, MOST_BATCHES))
+    scale = widen_scale(job, width)
     factors = program.arrange_factors(shape.choose_factors(one)[None])
     order = batch_order(len(job.train.labels), size, settings.epochs, job.seed)
     program.load([shape.take_weights(one)])
@@ -43,13 +43,13 @@ def train_in_blocks(shape: Shape, one: Prepared, settings: TrainingSettings, bud
     lowest, best, step = np.inf, 0, 0
     for epoch in range(1, settings.epochs + 1):
         sums = np.zeros(3)
-        for block, labels, batches in _take_blocks(job.train, order[epoch - 1], n_batches, shape.width):
+        for block, labels, batches in _take_blocks(job.train, order[epoch - 1], n_batches, width):
             sums += np.array(
                 [float(total) for total in program.run_block(block, labels, *scale, batches, step, factors)]
             )
             step += len(batches)
         curve[epoch - 1, :2] = sums[:2] / sums[2]
-        curve[epoch - 1, 2:] = _measure(program, job.validation, scale, n_batches * size, shape.width)
+        curve[epoch - 1, 2:] = _measure(program, job.validation, scale, n_batches * size, width)
         val_loss = float(curve[epoch - 1, 2])
         if val_loss < lowest or not best:
             lowest, best = min(val_loss, lowest), epoch

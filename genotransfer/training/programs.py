@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float32, Int32
 
 from genotransfer.training.jobs import TrainingSettings, Weights
+from genotransfer.training.opened import OpenedModel
 
 # Adam's constants, as in Keras.
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
@@ -76,7 +77,7 @@ class Program:
 
     Parameters
     ----------
-    model : from dosages, or from a hidden layer, to the logits. Its own weights are not used.
+    opened : from dosages, or from a hidden layer, to the logits. Its own weights are not used.
     stacked : whether networks lie side by side on a model axis.
     dosages : whether the input is int8 dosages, which are standardised here.
     compiled : whether XLA compiles the program; else TensorFlow runs it as a graph.
@@ -84,18 +85,20 @@ class Program:
     """
 
     def __init__(
-        self, model: Any, settings: TrainingSettings, *, stacked: bool, dosages: bool, compiled: bool
+        self, opened: OpenedModel, settings: TrainingSettings, *, stacked: bool, dosages: bool, compiled: bool
     ) -> None:
         import tensorflow as tf
 
-        self._model, self._settings = model, settings
+        self._opened, self._settings = opened, settings
+        model = opened.model
         self._constants = [variable.numpy() for variable in model.non_trainable_variables]
         self.stacked, self._dosages, self._compiled = stacked, dosages, compiled
         self._weights, self._momenta, self._squares, self._best = (
-            [_make_variable(one.shape, stacked) for one in model.trainable_variables] for _ in range(4)
+            [_make_variable(shape, stacked) for shape in opened.shapes] for _ in range(4)
         )
         axis = (None,) if stacked else ()
-        inputs = tf.TensorSpec((*axis, None, *model.inputs[0].shape[1:]), tf.int8 if dosages else tf.float32)
+        shape = (None,) if opened.identities else model.inputs[0].shape[1:]
+        inputs = tf.TensorSpec((*axis, None, *shape), tf.int8 if dosages else tf.float32)
         labels, floats = tf.TensorSpec((*axis, None), tf.int32), tf.TensorSpec((*axis, None), tf.float32)
         order, whole = tf.TensorSpec((*axis, None, None), tf.int32), tf.TensorSpec((), tf.int32)
         factors = tf.TensorSpec((len(self._weights), *axis), tf.float32)
@@ -137,10 +140,14 @@ class Program:
     def load(self, weights: list[Weights]) -> None:
         """Set the weights of each network, and forget what Adam knew of earlier ones; [] frees a stack."""
         for position, variable in enumerate(self._weights):
-            shape = (len(weights), *variable.shape[1:]) if self.stacked else variable.shape
-            zeros = np.zeros(shape, np.float32)
             arrays = [one[position] for one in weights]
-            variable.assign((np.stack(arrays) if arrays else zeros) if self.stacked else arrays[0])
+            if self.stacked:
+                empty = [0 if size is None else size for size in variable.shape]
+                first = np.stack(arrays) if arrays else np.zeros(empty, np.float32)
+            else:
+                first = arrays[0]
+            zeros = np.zeros_like(first)
+            variable.assign(first)
             for others in (self._momenta, self._squares, self._best):
                 others[position].assign(zeros)
 
@@ -253,7 +260,7 @@ class Program:
     def _score(self, weights: Any, x: Any, y: Any, counts: Any) -> Any:
         import tensorflow as tf
 
-        logits, _ = self._model.stateless_call(weights, self._constants, x, training=False)
+        logits = self._opened.call(weights, self._constants, x)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, tf.cast(logits, tf.float32))
         right = tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32) == y, tf.float32)
         return tf.reduce_sum(losses * counts), tf.reduce_sum(right * counts), tf.reduce_sum(counts)
@@ -314,10 +321,9 @@ class Program:
         return tf.where(x < 0, 0.0, values)
 
 
-def _make_variable(shape: tuple[int, ...], stacked: bool) -> Any:
+def _make_variable(shape: tuple[int | None, ...], stacked: bool) -> Any:
     import tensorflow as tf
 
-    if not stacked:
-        return tf.Variable(np.zeros(shape, np.float32), trainable=False)
-    zeros = np.zeros((0, *shape), np.float32)
-    return tf.Variable(zeros, shape=tf.TensorShape([None, *shape]), trainable=False)
+    shape = (None, *shape) if stacked else shape
+    empty = np.zeros([0 if size is None else size for size in shape], np.float32)
+    return tf.Variable(empty, shape=tf.TensorShape(shape), trainable=False)

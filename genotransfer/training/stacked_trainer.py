@@ -22,7 +22,7 @@ import pandas as pd
 from jaxtyping import Float32
 
 from genotransfer.models.initial_weights import draw_weights
-from genotransfer.models.networks import build_network, count_trainable_depths, cut_top, weighted_layers
+from genotransfer.models.networks import count_trainable_depths
 from genotransfer.training.blocks import train_in_blocks
 from genotransfer.training.devices import choose_memory_budget, has_gpu, limit_threads
 from genotransfer.training.forward import ForwardRunner
@@ -34,6 +34,7 @@ from genotransfer.training.jobs import (
     Weights,
     check_job,
 )
+from genotransfer.training.opened import close_network, open_network
 from genotransfer.training.programs import Batches, Program, Run
 from genotransfer.training.stacks import (
     Prepared,
@@ -62,7 +63,7 @@ class StackedTrainer:
         self._compiled = compiled
         self._shapes: dict[tuple[Any, ...], Shape] = {}
         self._frozen: tuple[tuple[Any, ...], tuple[np.ndarray, np.ndarray]] | None = None
-        self._forward = ForwardRunner(self._buckets)
+        self._forward = ForwardRunner()
 
     def train_networks(
         self,
@@ -85,10 +86,11 @@ class StackedTrainer:
         on_gpu = has_gpu()
         compiled = on_gpu if self._compiled is None else self._compiled
         budget = choose_memory_budget(settings.memory_gib)
+        buckets = self._buckets if compiled else ()
         prepared = [self._prepare(job) for job in jobs]
-        for group in group_jobs(prepared, self._buckets):
+        for group in group_jobs(prepared, buckets):
             first = prepared[group[0]]
-            size = estimate_bytes(first, self._buckets)
+            size = estimate_bytes(first)
             # On a CPU whole networks gain nothing from a stack, nor do steps of a long window.
             alone = first.job.window is not None or (first.is_whole and (not on_gpu or size > budget))
             shape = self._find_shape(first, settings, stacked=not alone, compiled=compiled)
@@ -130,38 +132,53 @@ class StackedTrainer:
         self, one: Prepared, settings: TrainingSettings, *, stacked: bool, compiled: bool
     ) -> Shape:
         job = one.job
-        width = choose_width(job.train.dosages.shape[1], job.window, self._buckets)
-        # Above the first layer nothing depends on the width; the number of time steps does.
-        matters = one.is_whole or job.window is not None
-        key = (job.network, job.window, width if matters else None, one.is_whole, settings, stacked, compiled)
+        # Only the number of time steps of a window depends on the number of variants.
+        width = job.train.dosages.shape[1] if job.window is not None else None
+        key = (job.network, job.window, width, one.is_whole, settings, stacked, compiled)
         if key not in self._shapes:
-            self._shapes[key] = Shape(one, width, settings, stacked=stacked, compiled=compiled)
+            buckets = self._buckets if compiled else ()
+            self._shapes[key] = Shape(one, settings, buckets, stacked=stacked, compiled=compiled)
         return self._shapes[key]
 
 
 class Shape:
-    """A program with the shape of the networks it trains.
+    """A program, and how the networks of its shape are put into it.
 
-    Attributes
+    Parameters
     ----------
-    program : the program.
-    width : of the bucket.
-    arrays : number of weight arrays of each layer that the program holds, bottom to top.
+    buckets : widths that networks are padded to; none where any width does.
     """
 
     def __init__(
-        self, one: Prepared, width: int, settings: TrainingSettings, *, stacked: bool, compiled: bool
+        self,
+        one: Prepared,
+        settings: TrainingSettings,
+        buckets: Sequence[int],
+        *,
+        stacked: bool,
+        compiled: bool,
     ) -> None:
         network, window = one.job.network, one.job.window
-        n_layers = count_trainable_depths(network) - (0 if one.is_whole else 1)
-        model = cut_top(build_network(network, width, window=window, seed=0, allow_many_steps=True), n_layers)
-        self.width, self._settings, self._compiled = width, settings, compiled
-        self.arrays = [len(layer.weights) for layer in weighted_layers(model)]
-        self.program = Program(model, settings, stacked=stacked, dosages=one.is_whole, compiled=compiled)
+        if one.is_whole and window is None:
+            opened = open_network(network)
+        else:
+            n_variants = one.job.train.dosages.shape[1] if window is not None else 1
+            n_layers = count_trainable_depths(network) - (0 if one.is_whole else 1)
+            opened = close_network(network, n_variants, n_layers, window)
+        self._settings, self._buckets, self._compiled = settings, buckets, compiled
+        self.arrays = opened.layer_sizes
+        self.program = Program(opened, settings, stacked=stacked, dosages=one.is_whole, compiled=compiled)
+
+    def choose_width(self, one: Prepared) -> int:
+        """Return the width at which the program takes a network."""
+        n_variants = one.job.train.dosages.shape[1]
+        return choose_width(n_variants, one.job.window, self._buckets) if self._buckets else n_variants
 
     def train(self, stack: list[Prepared]) -> list[Run]:
         """Train networks side by side, or the one there is."""
-        batches = [arrange_batches(one, self._settings, self.width, fill=self._compiled) for one in stack]
+        batches = [
+            arrange_batches(one, self._settings, self.choose_width(one), fill=self._compiled) for one in stack
+        ]
         weights = [self.take_weights(one) for one in stack]
         factors = np.stack([self.choose_factors(one) for one in stack])
         if not self.program.stacked:
@@ -175,7 +192,7 @@ class Shape:
     def take_weights(self, one: Prepared) -> Weights:
         """Return the first weights of the layers that the program holds, at the width of the bucket."""
         if one.is_whole:
-            return resize_weights(one.job.network, one.weights, self.width, one.job.window)
+            return resize_weights(one.job.network, one.weights, self.choose_width(one), one.job.window)
         return one.weights[-sum(self.arrays) :]
 
     def choose_factors(self, one: Prepared) -> Float32[np.ndarray, " n_arrays"]:

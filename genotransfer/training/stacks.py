@@ -98,12 +98,19 @@ def fill_rows(values: np.ndarray, rows: int, filling: int = 0) -> np.ndarray:
 def group_jobs(jobs: Sequence[Prepared], buckets: Sequence[int]) -> list[list[int]]:
     """Return the positions of jobs that can lie side by side in one stack, group by group.
 
-    They share network, width of the bucket, what is frozen, and the number of rows.
+    They share the network, the width at which it is trained, what is frozen, and the numbers of
+    samples.
+
+    Parameters
+    ----------
+    buckets : widths that networks are padded to; none where each keeps its own.
     """
     groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for position, one in enumerate(jobs):
         job = one.job
-        width = choose_width(job.train.dosages.shape[1], job.window, buckets)
+        width = job.train.dosages.shape[1]
+        if buckets:
+            width = choose_width(width, job.window, buckets)
         matters = one.is_whole or job.window is not None
         samples = (len(job.train.labels), len(job.validation.labels))
         key = (job.network, job.window, one.is_whole, width if matters else None, samples)
@@ -118,16 +125,14 @@ def split_group(group: list[int], most: int) -> Iterator[list[int]]:
         yield part.tolist()
 
 
-def estimate_bytes(one: Prepared, buckets: Sequence[int]) -> int:
+def estimate_bytes(one: Prepared) -> int:
     """Return about how many bytes a network and its samples take while it is trained."""
     job = one.job
-    width = choose_width(job.train.dosages.shape[1], job.window, buckets)
     rows = len(job.train.labels) + len(job.validation.labels)
     if one.features is not None:
         return 5 * _count_bytes(one.weights) + _count_bytes(one.features)
     # Weights, two moments, the best ones and the gradient; dosages as int8 and as float32.
-    widened = width / job.train.dosages.shape[1]
-    return int(5 * widened * _count_bytes(one.weights)) + rows * width * 5
+    return 5 * _count_bytes(one.weights) + 5 * rows * len(job.standardiser.mean)
 
 
 def _count_bytes(arrays: Iterable[np.ndarray]) -> int:

@@ -70,6 +70,12 @@ def choose_width(n_variants: int, window: int | None = None, buckets: Sequence[i
     return -(-n_variants // BEYOND) * BEYOND
 
 
+def find_first_kernels(network: str) -> tuple[int, ...]:
+    """Return which of a network's weight arrays multiply its input."""
+    # Keras lists a layer as kernel, (recurrent kernel,) bias; a bidirectional one twice over.
+    return (0, 3) if NETWORKS[network].family == "bilstm" else (0,)
+
+
 def resize_weights(network: str, weights: Weights, width: int, window: int | None = None) -> Weights:
     """Return weights for inputs of another width: zero rows are added, or the last rows dropped.
 
@@ -79,8 +85,7 @@ def resize_weights(network: str, weights: Weights, width: int, window: int | Non
     if window is not None:
         return weights
     resized = list(weights)
-    # Keras lists a layer as kernel, (recurrent kernel,) bias; a bidirectional one twice over.
-    for position in (0, 3) if NETWORKS[network].family == "bilstm" else (0,):
+    for position in find_first_kernels(network):
         kernel = weights[position]
         if len(kernel) < width:
             wider = np.zeros((width, kernel.shape[1]), dtype=np.float32)
