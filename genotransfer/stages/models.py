@@ -297,6 +297,7 @@ def _choose_settings(study: Study) -> TrainingSettings:
         patience=training.patience,
         threads=training.threads,
         memory_gib=training.memory_gib,
+        precision=training.precision,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,8 @@ def _make_program(network: str, depth: int, width: int | None, window: int | Non
         tf.TensorSpec((None, *shape), tf.float32),
         [tf.TensorSpec(one, tf.float32) for one in opened.shapes],
     ]
-    traced = tf.function(run, input_signature=signature, autograph=False)
+    # A partial is its own: TensorFlow counts traces, and would warn of those of other programs.
+    traced = tf.function(partial(run), input_signature=signature, autograph=False)
     return lambda values, weights: traced(values, weights[-len(opened.shapes) :])
 
 

@@ -37,6 +37,8 @@ class TrainingSettings:
         there are cores run side by side. It holds for the process, from its first training on.
     memory_gib : GiB that networks trained side by side, and their samples, may fill; None for a
         share of what the GPU or the machine has.
+    precision : ``float32``, or ``mixed_bfloat16``: layers compute in bfloat16, on weights that stay
+        float32. The plain Keras trainer knows float32 only.
     """
 
     epochs: int = 50
@@ -45,6 +47,7 @@ class TrainingSettings:
     patience: int = 10
     threads: int | None = None
     memory_gib: float | None = None
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ with the identity is exact, so nothing else changes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,13 @@ class OpenedModel:
     model: Any
     identities: dict[int, np.ndarray] = field(default_factory=dict)
 
+    def compute_in(self, precision: str) -> None:
+        """Let the layers compute in a Keras dtype policy, e.g. ``mixed_bfloat16``."""
+        import keras
+
+        for layer in _list_layers(self.model.layers):
+            layer.dtype_policy = keras.DTypePolicy(precision)
+
     @property
     def layer_sizes(self) -> list[int]:
         """Number of weight arrays of each weighted layer, bottom to top."""
@@ -49,7 +57,11 @@ class OpenedModel:
         import tensorflow as tf
 
         if self.identities:
-            x = tf.concat([tf.matmul(x, weights[position]) for position in self.identities], axis=-1)
+            compute = self.model.layers[-1].compute_dtype
+            products = [
+                tf.matmul(tf.cast(x, compute), tf.cast(weights[at], compute)) for at in self.identities
+            ]
+            x = tf.concat(products, axis=-1)
             weights = [self.identities.get(position, array) for position, array in enumerate(weights)]
         return self.model.stateless_call(weights, constants, x, training=False)[0]
 
@@ -73,3 +85,11 @@ def close_network(network: str, n_variants: int, depth: int, window: int | None)
     """Return the top `depth` weighted layers of a network of one width, as they are."""
     whole = build_network(network, n_variants, window=window, seed=0, allow_many_steps=True)
     return OpenedModel(cut_top(whole, depth))
+
+
+def _list_layers(layers: list[Any]) -> Iterator[Any]:
+    """Yield layers, and those that recurrent layers are made of."""
+    for layer in layers:
+        yield layer
+        parts = [getattr(layer, name, None) for name in ("cell", "forward_layer", "backward_layer")]
+        yield from _list_layers([part for part in parts if part is not None])

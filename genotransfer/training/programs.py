@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,10 @@ class Program:
         scale = [floats, floats]
 
         def trace(function: Callable[..., Any], *signature: Any) -> Any:
-            return tf.function(function, input_signature=signature, jit_compile=compiled, autograph=False)
+            # A partial is its own: TensorFlow counts traces, and would warn of those of other programs.
+            return tf.function(
+                partial(function), input_signature=signature, jit_compile=compiled, autograph=False
+            )
 
         self._run = trace(
             self._trace_run, inputs, labels, inputs, labels, floats, *scale, order, whole, factors

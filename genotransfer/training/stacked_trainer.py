@@ -56,11 +56,24 @@ class StackedTrainer:
     buckets : widths that programs are traced for, ascending: see `choose_buckets`.
     compiled : whether XLA compiles the programs. None does so on a GPU only: on a CPU, XLA takes
         four times as long to compile as TensorFlow to trace, for runs that are no shorter.
+    stack_whole : whether whole networks lie side by side. None does so on a GPU only: on a CPU the
+        multiplications of one fill it, and a stack runs until its last network stops.
+
+    Attributes
+    ----------
+    n_passes : how often a program was run.
     """
 
-    def __init__(self, buckets: Sequence[int] = BUCKETS, *, compiled: bool | None = None) -> None:
+    def __init__(
+        self,
+        buckets: Sequence[int] = BUCKETS,
+        *,
+        compiled: bool | None = None,
+        stack_whole: bool | None = None,
+    ) -> None:
+        self.n_passes = 0
         self._buckets = tuple(buckets)
-        self._compiled = compiled
+        self._compiled, self._stack_whole = compiled, stack_whole
         self._shapes: dict[tuple[Any, ...], Shape] = {}
         self._frozen: tuple[tuple[Any, ...], tuple[np.ndarray, np.ndarray]] | None = None
         self._forward = ForwardRunner()
@@ -85,17 +98,19 @@ class StackedTrainer:
         limit_threads(settings.threads)
         on_gpu = has_gpu()
         compiled = on_gpu if self._compiled is None else self._compiled
+        stack_whole = on_gpu if self._stack_whole is None else self._stack_whole
         budget = choose_memory_budget(settings.memory_gib)
         buckets = self._buckets if compiled else ()
         prepared = [self._prepare(job) for job in jobs]
         for group in group_jobs(prepared, buckets):
             first = prepared[group[0]]
             size = estimate_bytes(first)
-            # On a CPU whole networks gain nothing from a stack, nor do steps of a long window.
-            alone = first.job.window is not None or (first.is_whole and (not on_gpu or size > budget))
+            # Steps of a window are loops, which gain nothing from a stack.
+            alone = first.job.window is not None or (first.is_whole and (not stack_whole or size > budget))
             shape = self._find_shape(first, settings, stacked=not alone, compiled=compiled)
             for positions in split_group(group, 1 if alone else min(budget // size, MOST_IN_STACK)):
                 stack = [prepared[position] for position in positions]
+                self.n_passes += 1
                 if alone and first.is_whole and size > budget:
                     runs = [train_in_blocks(shape, stack[0], settings, budget)]
                 else:
@@ -165,6 +180,7 @@ class Shape:
             n_variants = one.job.train.dosages.shape[1] if window is not None else 1
             n_layers = count_trainable_depths(network) - (0 if one.is_whole else 1)
             opened = close_network(network, n_variants, n_layers, window)
+        opened.compute_in(settings.precision)
         self._settings, self._buckets, self._compiled = settings, buckets, compiled
         self.arrays = opened.layer_sizes
         self.program = Program(opened, settings, stacked=stacked, dosages=one.is_whole, compiled=compiled)
