@@ -1,4 +1,4 @@
-"""The Keras trainer: freezing, early stopping, repeatability and invariances."""
+"""Both trainers: freezing, early stopping, repeatability and invariances."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,9 @@ from genotransfer.errors import StudyError
 from genotransfer.models.networks import NETWORKS, build_network, count_trainable_depths
 from genotransfer.models.standardise import Standardiser
 from genotransfer.splits import LabelledSamples
-from genotransfer.training.api import get_trainer
+from genotransfer.training.api import TRAINERS, get_trainer
 from genotransfer.training.forward import ForwardRunner, score_logits
 from genotransfer.training.jobs import TrainingJob, TrainingSettings, batch_order
-from genotransfer.training.keras_trainer import train_networks
 from genotransfer.training.widths import BUCKETS, choose_width, resize_weights, widen_inputs
 
 
@@ -31,9 +30,9 @@ def make_job(network="ann_1", **given):
     return TrainingJob(network=network, **{**defaults, **given})
 
 
-@pytest.fixture(scope="module")
-def trainer():
-    return get_trainer("keras")
+@pytest.fixture(scope="module", params=TRAINERS)
+def trainer(request):
+    return get_trainer(request.param)
 
 
 def train(trainer, *jobs, settings=FEW):
@@ -64,7 +63,9 @@ def test_frozen_layers_stay_bit_for_bit_and_trained_ones_move(trainer, network):
     jobs = [
         make_job(network, key=str(depth), initial_weights=start, trainable_layers=depth) for depth in depths
     ]
-    for depth, trained in zip(depths, train(trainer, *jobs), strict=True):
+    found = {trained.key: trained for trained in train(trainer, *jobs)}
+    for depth in depths:
+        trained = found[str(depth)]
         frozen = weighted[:-depth]
         for before, after, layer in zip(start, trained.weights, layer_of, strict=True):
             if layer in frozen:
@@ -85,7 +86,7 @@ def test_training_repeats_bit_for_bit_in_any_company(trainer):
         make_job("ann_1", key="c"),
     ]
     first = {one.key: one for one in train(trainer, *jobs)}
-    second = {one.key: one for one in train_networks(reversed(jobs), FEW)}
+    second = {one.key: one for one in train(type(trainer)(), *reversed(jobs))}
     for key, one in first.items():
         assert all(np.array_equal(a, b) for a, b in zip(one.weights, second[key].weights, strict=True))
         assert one.curve.equals(second[key].curve)
