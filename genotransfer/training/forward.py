@@ -97,7 +97,7 @@ def _make_program(network: str, depth: int, width: int | None, window: int | Non
     ]
     # A partial is its own: TensorFlow counts traces, and would warn of those of other programs.
     traced = tf.function(partial(run), input_signature=signature, autograph=False)
-    return lambda values, weights: traced(values, weights[-len(opened.shapes) :])
+    return lambda values, weights: traced(values, opened.narrow(weights))
 
 
 def score_logits(logits: Float32[np.ndarray, "n_samples 2"]) -> Float64[np.ndarray, " n_samples"]:

@@ -4,6 +4,10 @@ The first layer multiplies the dosages by its kernels before it does anything el
 product is taken out of the network: the program multiplies, by kernels with any number of rows,
 and hands the products to the real Keras layer, whose own kernels are then the identity. A product
 with the identity is exact, so nothing else changes.
+
+An LSTM that reads one time step multiplies its forget gate by the state it starts from, which is 0:
+that quarter of its first kernel has a gradient of exactly 0 and no part in what it puts out. These
+columns are left out of the products.
 """
 
 from __future__ import annotations
@@ -14,7 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from genotransfer.models.networks import build_network, count_trainable_depths, cut_top, weighted_layers
+from genotransfer.models.networks import (
+    build_network,
+    count_trainable_depths,
+    cut_top,
+    find_network,
+    weighted_layers,
+)
+from genotransfer.training.jobs import Weights
 from genotransfer.training.widths import find_first_kernels
 
 
@@ -27,10 +38,27 @@ class OpenedModel:
     model : from the products, or from dosages or a hidden layer where nothing is opened.
     identities : float32 arrays that stand for the first kernels, by their place among the
         weights; empty where nothing is opened.
+    columns : of each of these kernels, the columns that are multiplied.
     """
 
     model: Any
     identities: dict[int, np.ndarray] = field(default_factory=dict)
+    columns: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def narrow(self, weights: Weights) -> Weights:
+        """Return weights as `call` takes them, from those of the whole network."""
+        narrowed = weights[-len(self.model.trainable_variables) :]
+        for place, columns in self.columns.items():
+            narrowed[place] = np.ascontiguousarray(narrowed[place][:, columns])
+        return narrowed
+
+    def restore(self, narrowed: Weights, first: Weights) -> Weights:
+        """Return whole weights: those that `call` takes, in their places among the first ones."""
+        weights = [*first[: len(first) - len(narrowed)], *narrowed]
+        for place, columns in self.columns.items():
+            weights[place] = first[place].copy()
+            weights[place][:, columns] = narrowed[place][: len(first[place])]
+        return weights
 
     def compute_in(self, precision: str) -> None:
         """Let the layers compute in a Keras dtype policy, e.g. ``mixed_bfloat16``."""
@@ -48,7 +76,7 @@ class OpenedModel:
     def shapes(self) -> list[tuple[int | None, ...]]:
         """Shape of each weight array; None for the rows of an opened kernel."""
         return [
-            (None, array.shape[1]) if position in self.identities else tuple(array.shape)
+            (None, len(self.columns[position])) if position in self.columns else tuple(array.shape)
             for position, array in enumerate(self.model.trainable_variables)
         ]
 
@@ -68,17 +96,24 @@ class OpenedModel:
 
 def open_network(network: str) -> OpenedModel:
     """Return a network, to its logits, that takes products of dosages and first kernels."""
-    narrow = build_network(network, 1, seed=0)
-    arrays = narrow.get_weights()
-    places = find_first_kernels(network)
-    columns = [arrays[place].shape[1] for place in places]
-    model = build_network(network, sum(columns), seed=0)
-    starts = np.cumsum([0, *columns[:-1]])
-    identities = {
-        place: np.eye(sum(columns), size, -start, dtype=np.float32)
-        for place, size, start in zip(places, columns, starts.tolist(), strict=True)
-    }
-    return OpenedModel(cut_top(model, count_trainable_depths(network)), identities)
+    arrays = build_network(network, 1, seed=0).get_weights()
+    columns = {place: _find_live_columns(network, arrays[place]) for place in find_first_kernels(network)}
+    model = build_network(network, sum(map(len, columns.values())), seed=0)
+    identities, start = {}, 0
+    for place, kept in columns.items():
+        identity = np.zeros((model.inputs[0].shape[1], arrays[place].shape[1]), np.float32)
+        identity[start + np.arange(len(kept)), kept] = 1
+        identities[place] = identity
+        start += len(kept)
+    return OpenedModel(cut_top(model, count_trainable_depths(network)), identities, columns)
+
+
+def _find_live_columns(network: str, kernel: np.ndarray) -> np.ndarray:
+    columns = np.arange(kernel.shape[1])
+    if find_network(network).family not in ("lstm", "bilstm"):
+        return columns
+    # Keras's gates are input, forget, cell and output.
+    return np.delete(columns, np.arange(len(columns) // 4, len(columns) // 2))
 
 
 def close_network(network: str, n_variants: int, depth: int, window: int | None) -> OpenedModel:

@@ -116,7 +116,7 @@ class StackedTrainer:
                 else:
                     runs = shape.train(stack)
                 for one, run in zip(stack, runs, strict=True):
-                    trained = _finish(one, run, shape.arrays)
+                    trained = _finish(one, run, shape.restore_weights(one, run.weights))
                     if progress is not None:
                         progress(trained)
                     yield trained
@@ -182,7 +182,7 @@ class Shape:
             opened = close_network(network, n_variants, n_layers, window)
         opened.compute_in(settings.precision)
         self._settings, self._buckets, self._compiled = settings, buckets, compiled
-        self.arrays = opened.layer_sizes
+        self._opened, self._arrays = opened, opened.layer_sizes
         self.program = Program(opened, settings, stacked=stacked, dosages=one.is_whole, compiled=compiled)
 
     def choose_width(self, one: Prepared) -> int:
@@ -207,26 +207,27 @@ class Shape:
 
     def take_weights(self, one: Prepared) -> Weights:
         """Return the first weights of the layers that the program holds, at the width of the bucket."""
+        weights = one.weights
         if one.is_whole:
-            return resize_weights(one.job.network, one.weights, self.choose_width(one), one.job.window)
-        return one.weights[-sum(self.arrays) :]
+            weights = resize_weights(one.job.network, weights, self.choose_width(one), one.job.window)
+        return self._opened.narrow(weights)
+
+    def restore_weights(self, one: Prepared, trained: Weights) -> Weights:
+        """Return all weights of a network, those of frozen layers as they were given."""
+        weights = self._opened.restore(trained, one.weights)
+        kept = len(weights) - sum(self._arrays[-one.depth :])
+        return [*one.weights[:kept], *weights[kept:]]
 
     def choose_factors(self, one: Prepared) -> Float32[np.ndarray, " n_arrays"]:
         """Return 1 for each array that is trained, 0 for each that is frozen."""
-        frozen = len(self.arrays) - one.depth
-        layers = np.repeat(np.arange(len(self.arrays)), self.arrays)
+        frozen = len(self._arrays) - one.depth
+        layers = np.repeat(np.arange(len(self._arrays)), self._arrays)
         return (layers >= frozen).astype(np.float32)
 
 
-def _finish(one: Prepared, run: Run, arrays: list[int]) -> TrainedNetwork:
+def _finish(one: Prepared, run: Run, weights: Weights) -> TrainedNetwork:
     job = one.job
     n_variants = job.train.dosages.shape[1]
-    if one.is_whole:
-        weights = resize_weights(job.network, run.weights, n_variants, job.window)
-    else:
-        # Frozen layers keep the arrays they were given.
-        kept = len(one.weights) - sum(arrays[-one.depth :])
-        weights = [*one.weights[:kept], *run.weights[kept - len(one.weights) :]]
     stopped = int(run.stopped)
     curve = pd.DataFrame(run.curves[:stopped].astype(np.float64), columns=CURVE_COLUMNS[1:])
     curve.insert(0, "epoch", np.arange(1, stopped + 1, dtype=np.int32))
