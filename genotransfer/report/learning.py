@@ -69,8 +69,8 @@ def draw_learning(folder: str | Path, learning: Learning) -> list[tuple[str, Pat
         )
         figures.append((title, draw_learning_curves(path, learning.curves, page)))
     title = (
-        f"All networks: their best epoch, and the one they stopped at after {learning.patience} epochs "
-        f"without a lower loss on VD, or at {learning.epochs}."
+        "All networks: how many had had their best epoch, and how many had stopped, by each epoch. Training "
+        f"stops after {learning.patience} epochs without a lower loss on VD, or after {learning.epochs} in all."
     )
     figures.append((title, draw_epochs(folder / "epochs.png", learning.networks, learning.epochs)))
     return figures
@@ -169,7 +169,7 @@ def _describe(first: pd.Series) -> str:
 
 
 def draw_epochs(path: str | Path, networks: pd.DataFrame, epochs: int) -> Path:
-    """Draw for how many epochs networks trained, and which epoch was the best, by family.
+    """Draw what share of each family's networks had stopped, and had had its best epoch, by each epoch.
 
     Parameters
     ----------
@@ -181,34 +181,33 @@ def draw_epochs(path: str | Path, networks: pd.DataFrame, epochs: int) -> Path:
     columns = [one for one in POPULATIONS if (networks["trained_on"] == one).any()]
     figure = start_figure(3.4 * len(columns) + 0.6, 1.35 * len(families) + 1.1)
     grid = figure.subplots(len(families), len(columns), squeeze=False, sharex=True, sharey=True)
-    width = -(-epochs // 50)
-    edges = np.arange(0, epochs + width, width) + 0.5
+    edges = np.arange(epochs + 1) + 0.5
     for row, family in zip(grid, families, strict=True):
         for axes, trained_on in zip(row, columns, strict=True):
             mine = networks[(networks["family"] == family) & (networks["trained_on"] == trained_on)]
-            _draw_counts(axes, mine, edges, COLOURS[POPULATIONS[trained_on][1]], epochs)
+            _draw_shares(axes, mine, edges, COLOURS[POPULATIONS[trained_on][1]], epochs)
         row[0].set_ylabel(family, rotation=0, ha="right", va="center", fontweight="bold")
     _write_heads(grid[0], [POPULATIONS[one][0] for one in columns])
     figure.supxlabel("Epoch", fontsize=9)
-    figure.supylabel("Networks (%)", fontsize=9)
+    figure.supylabel("Networks by then (%)", fontsize=9)
     add_legend(figure, grid[0, 0])
     return save_figure(figure, path)
 
 
-def _draw_counts(axes: Axes, networks: pd.DataFrame, edges: np.ndarray, colour: str, epochs: int) -> None:
+def _draw_shares(axes: Axes, networks: pd.DataFrame, edges: np.ndarray, colour: str, epochs: int) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=7)
     n = len(networks)
     if not n:
         return
     best, stopped = (
-        100 * np.histogram(networks[name], edges)[0] / n for name in ("best_epoch", "stopped_epoch")
+        100 * np.histogram(networks[name], edges)[0].cumsum() / n for name in ("best_epoch", "stopped_epoch")
     )
-    axes.stairs(stopped, edges, fill=True, color="#c8ccd0", label="Training stopped")
-    axes.stairs(best, edges, color=colour, linewidth=1.3, label="Best epoch")
+    axes.stairs(stopped, edges, fill=True, color="#d5d9dc", label="Stopped")
+    axes.stairs(best, edges, color=colour, linewidth=VD_WIDTH, baseline=None, label="Past their best epoch")
     whole = (networks["stopped_epoch"] >= epochs).mean()
     axes.set_title(
-        f"{n:,} networks, median best {networks['best_epoch'].median():g}, "
+        f"{n:,} network{'' if n == 1 else 's'}, median best {networks['best_epoch'].median():g}, "
         f"{100 * whole:.0f} % ran all {epochs}",
         fontsize=7,
         loc="left",
