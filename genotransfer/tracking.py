@@ -20,7 +20,7 @@ from genotransfer import __version__
 from genotransfer.config import Study
 from genotransfer.errors import StudyError
 from genotransfer.formats.files import replace_together
-from genotransfer.stages.models import read_curves
+from genotransfer.stages.curves import read_curves
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,8 +40,9 @@ def track_study(
 ) -> None:
     """Log a study.
 
-    The study's run has the settings as parameters, mean accuracies on FD as metrics, and the report,
-    tables and leaderboard as artifacts. Each phenotype and method has a run under it with the chosen
+    The study's run has the settings as parameters, mean accuracies on FD as metrics, and the report's
+    folder as artifacts: the page, the tables, the leaderboard, and the learning curves of all
+    networks in one table. Each phenotype and method has a run under it with the chosen
     model, its parameters, metrics and learning curve. Where MLFLOW_RUN_ID is set (KFP's own MLflow
     plugin sets it), that run is the study's and its parameters are left as they are.
 
@@ -65,7 +66,7 @@ def track_study(
         raise StudyError("No MLflow store is named. Set tracking.uri or MLFLOW_TRACKING_URI.")
     results = pd.read_parquet(Path(results_folder) / "results.parquet")
     chosen = pd.read_parquet(Path(selection_folder) / "chosen.parquet")
-    curves = read_curves(list(models.values()), chosen["key"])
+    curves = read_curves(list(models.values())).take(chosen["key"])
     owned = "MLFLOW_RUN_ID" not in os.environ  # a run of KFP's plugin is the plugin's to end
     parent = ""
     try:

@@ -22,13 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from genotransfer.config import Study
 from genotransfer.errors import GenotransferError
-from genotransfer.events import EVENTS_VARIABLE, read_events
-
-POLL_SECONDS = 0.2
+from genotransfer.events import EVENTS_VARIABLE
+from pipelines.progress import show_progress
 
 
 class TaskFailedError(GenotransferError):
@@ -50,7 +48,6 @@ class _Run:
     done: threading.Event = field(default_factory=threading.Event)
     error: BaseException | None = None
     failures: list[dict[str, Any]] = field(default_factory=list)
-    began: dict[tuple[str, str], float] = field(default_factory=dict)
 
     @property
     def log(self) -> Path:
@@ -86,7 +83,7 @@ def run_study(study: Study, runs: Path, console: Console | None = None) -> Path:
     environment = _make_environment(study, runs, run)
     worker = threading.Thread(target=_execute, args=(study, run, environment), daemon=True)
     worker.start()
-    _show_progress(run, console)
+    run.failures = show_progress(run.events, run.done, console)
     worker.join()
     # The report is whole or absent; where only MLflow failed after it, it is not lost.
     _collect_results(run)
@@ -165,47 +162,6 @@ def _set_environment(values: dict[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _show_progress(run: _Run, console: Console) -> None:
-    """Draw the tasks until the run is done; keep what failed."""
-    columns = (
-        SpinnerColumn(finished_text="[green]✓"),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-    )
-    offset = 0
-    rows: dict[tuple[str, str], TaskID] = {}
-    with Progress(*columns, console=console, transient=console.is_terminal) as progress:
-        while True:
-            finished = run.done.wait(POLL_SECONDS)
-            events, offset = read_events(run.events, offset)
-            for event in events:
-                _show_event(event, rows, progress, run)
-            if finished and not events:
-                return
-
-
-def _show_event(
-    event: dict[str, Any], rows: dict[tuple[str, str], TaskID], progress: Progress, run: _Run
-) -> None:
-    key = (event["task"], event["item"])
-    name = event["task"].replace("_", " ") + (f" {event['item']}" if event["item"] else "")
-    if event["event"] == "began":
-        rows[key] = progress.add_task(name, total=None, note="")
-        run.began[key] = event["time"]
-    elif event["event"] == "progressed":
-        note = f"{event['done']}/{event['total']} {event['note']}"
-        progress.update(rows[key], completed=event["done"], total=event["total"], note=note)
-    else:
-        seconds = event["time"] - run.began.get(key, event["time"])
-        mark = "[green]✓[/]" if event["event"] == "ended" else "[red]✗[/]"
-        progress.remove_task(rows.pop(key))
-        progress.console.print(f"{mark} {name} [dim]{seconds:.1f} s[/]", highlight=False)
-        if event["event"] == "failed":
-            run.failures.append(event)
 
 
 def _explain_failure(run: _Run) -> TaskFailedError:

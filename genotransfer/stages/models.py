@@ -21,10 +21,9 @@ from genotransfer.panels import read_panels
 from genotransfer.phenotypes import read_phenotype_table
 from genotransfer.selection import is_better
 from genotransfer.splits import SPLITS, LabelledSamples, take_split
+from genotransfer.stages.curves import CurveBook
 from genotransfer.stages.genotypes import open_population
-from genotransfer.training.jobs import CURVE_COLUMNS, TrainedNetwork, TrainingSettings
-
-CURVES = "curves.parquet"
+from genotransfer.training.jobs import TrainedNetwork, TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -107,26 +106,25 @@ def train_baselines(
         yield from fit_without_transfer(phenotype, own, classifiers, study.seed)
         yield from fit_snp_transfer(phenotype, theirs, classifiers, study.transfer.fit_on, study.seed)
 
-    return keep_best(fit(), leaderboard, models_folder, lambda done: progress(done, total, "models"))
+    return keep_best(fit(), leaderboard, models_folder, _count_models(progress, total))
 
 
 def keep_best(
     fitted: Iterable[Fitted],
     leaderboard: str | Path,
     models_folder: str | Path,
-    tell: Callable[[int], None],
-    find_curve: Callable[[Fitted], pd.DataFrame] | None = None,
+    tell: Callable[[Fitted], None],
+    curves: CurveBook | None = None,
 ) -> Kept:
     """Write the leaderboard of all candidates, and save the best model of each phenotype and method.
 
     The best is the best by the selection rule, a total order; the best of the whole study is then
-    among the best of its parts. The learning curves of the best go into one Parquet file.
+    among the best of its parts. The learning curves of all of them go beside the models.
     """
     folder = Path(models_folder)
     folder.mkdir(parents=True, exist_ok=True)
     candidates: list[Candidate] = []
     best: dict[tuple[str, str], Candidate] = {}
-    curves: dict[tuple[str, str], pd.DataFrame] = {}
     for one in fitted:
         candidates.append(one.candidate)
         place = (one.candidate.phenotype, one.candidate.method)
@@ -134,14 +132,13 @@ def keep_best(
         if leader is None or is_better(one.candidate, leader):
             save_predictor(folder / one.candidate.key, one.predictor)
             best[place] = one.candidate
-            if find_curve is not None:
-                curves[place] = find_curve(one)[CURVE_COLUMNS].assign(key=one.candidate.key)
             if leader is not None:
                 shutil.rmtree(folder / leader.key)
-        tell(len(candidates))
-    if curves:
-        with replace_together(folder / CURVES) as [path]:
-            pd.concat(curves.values(), ignore_index=True).to_parquet(path, index=False)
+        if curves is not None:
+            curves.add(one)
+        tell(one)
+    if curves is not None:
+        curves.write(folder)
     with replace_together(leaderboard) as [path]:
         tabulate(candidates).to_parquet(path, index=False)
     return Kept(len(candidates), len(best))
@@ -247,34 +244,8 @@ def transfer_models(
             )
 
     total = each * len(sources.table) // max(len(networks), 1)
-    curves = sources.curves
-
-    def find_curve(one: Fitted) -> pd.DataFrame:
-        if one.curve is not None:
-            return one.curve
-        of, network = one.candidate, one.candidate.model.split("+")[0]
-        wanted = (curves[["phenotype", "panel", "network"]] == [of.phenotype, of.panel, network]).all(axis=1)
-        return curves[wanted]
-
-    return keep_best(
-        transfer(),
-        leaderboard,
-        models_folder,
-        lambda done: progress(done, total, "models"),
-        find_curve,
-    )
-
-
-def read_curves(models_folders: list[str], keys: pd.Series) -> pd.DataFrame:
-    """Read the learning curves of candidates: key, epoch, loss, accuracy, val_loss, val_accuracy.
-
-    Candidates that have none (the classical models) have no row.
-    """
-    found = [pd.read_parquet(path) for folder in models_folders if (path := Path(folder) / CURVES).exists()]
-    if not found:
-        return pd.DataFrame(columns=["key", *CURVE_COLUMNS])
-    curves = pd.concat(found, ignore_index=True)
-    return curves[curves["key"].isin(keys)].reset_index(drop=True)
+    book = CurveBook(sources.curves)
+    return keep_best(transfer(), leaderboard, models_folder, _count_models(progress, total), book)
 
 
 def _list_cohorts(study: Study, cohorts_folder: str | Path) -> Iterator[tuple[str, Path]]:
@@ -308,5 +279,18 @@ def _count_up(progress: Progress, total: int) -> Callable[[TrainedNetwork], None
         nonlocal done
         done += 1
         progress(done, total, f"networks, loss {trained.best_loss:.3f}")
+
+    return tell
+
+
+def _count_models(progress: Progress, total: int) -> Callable[[Fitted], None]:
+    done, loss = 0, ""
+
+    def tell(one: Fitted) -> None:
+        nonlocal done, loss
+        done += 1
+        if one.curve is not None:
+            loss = f", loss {one.curve['val_loss'].min():.3f}"
+        progress(done, total, f"models{loss}")
 
     return tell

@@ -12,10 +12,9 @@ from genotransfer import __version__
 from genotransfer.config import SimulatedPhenotypes, Study
 from genotransfer.report.figures import draw_figures
 from genotransfer.report.html import write_report as write_page
+from genotransfer.report.learning import Learning
 from genotransfer.report.tables import StudyFacts, write_results, write_tables
-from genotransfer.stages.models import read_curves
-
-CURVE_NAMES = {"deep_simple": "simple", "deep_pretrained": "frozen", "deep_finetuned": "fine-tuned"}
+from genotransfer.stages.curves import CURVES, Curves, read_curves, write_points
 
 
 def write_report(
@@ -31,7 +30,10 @@ def write_report(
     report_folder: str | Path,
     page: str | Path,
 ) -> None:
-    """Write the report's folder: results.csv, tables/, figures/, leaderboard.parquet, report.html.
+    """Write the report's folder: results.csv, tables/, figures/, report.html, and Parquet files.
+
+    ``leaderboard.parquet`` has every candidate; its columns ``curve`` and ``source_curve`` are keys
+    in ``curves.parquet``, the learning curves of all networks (see `genotransfer.stages.curves`).
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ def write_report(
     results_folder, selection_folder, alignment_folder : what earlier stages wrote.
     panels, variants, figures : folders by phenotype.
     heritabilities : SNP heritability of liability by phenotype; None where it is not known.
-    models : folders of models, for the learning curves of the chosen networks.
+    models : folders of models, for the learning curves of the networks.
     report_folder : where everything is written.
     page : where the page is written once more, for the artifact viewer.
     """
@@ -57,12 +59,16 @@ def write_report(
     # A phenotype is X_Y_Z outside the study, where population X is not to be taken for granted.
     write_results(folder / "results.csv", results.assign(phenotype=study.target + "_" + results["phenotype"]))
     write_tables(folder / "tables", results, leaderboard, sizes, facts)
-    leaderboard.to_parquet(folder / "leaderboard.parquet", index=False)
+    curves = read_curves(models)
+    leaderboard.merge(curves.keys, on="key", how="left").to_parquet(
+        folder / "leaderboard.parquet", index=False
+    )
+    if len(curves.points):
+        write_points(curves.points, folder / CURVES)
     pictures: list[tuple[str, Path]] = []
     if study.outputs.figures:
-        pictures += draw_figures(
-            folder / "figures", results, _name_curves(read_curves(models, chosen["key"]), chosen)
-        )
+        learning = _describe_learning(study, curves, leaderboard, chosen) if len(curves.points) else None
+        pictures += draw_figures(folder / "figures", results, learning)
         pictures += _copy_figures(figures, folder / "figures")
     written = write_page(folder, facts, results, leaderboard, sizes, quality, alignment, pictures)
     shutil.copyfile(written, page)
@@ -84,14 +90,33 @@ def describe_study(study: Study, results_folder: str | Path, heritability: float
     )
 
 
-def _name_curves(curves: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
-    """Return learning curves as the figure takes them: name, epoch, td_loss, vd_loss."""
-    named = curves.merge(chosen[["key", "phenotype", "method", "model", "trainable_layers"]], on="key")
-    depth = named["trainable_layers"].map(lambda layers: f" ({layers})" if layers else "")
-    named["name"] = (
-        named["phenotype"] + " " + named["method"].map(CURVE_NAMES) + "\n" + named["model"] + depth
+def _describe_learning(
+    study: Study, curves: Curves, leaderboard: pd.DataFrame, chosen: pd.DataFrame
+) -> Learning:
+    """Return the learning curves of the chosen networks, and the epochs of all, as the figures take them."""
+    tuned = chosen["method"] == "deep_finetuned"
+    points = pd.concat(
+        [
+            curves.take(chosen["key"], "source_curve").assign(trained_on="source"),
+            curves.take(chosen.loc[tuned, "key"]).assign(trained_on="target"),
+        ]
+    ).rename(columns={"loss": "td_loss", "val_loss": "vd_loss"})
+    about = ["key", "phenotype", "method", "model", "n_snps", "trainable_layers"]
+    used = leaderboard[["key", "model"]].merge(curves.keys, on="key")
+    family = used["model"].str.split("_").str[0]
+    tuned = used["curve"] != used["source_curve"]
+    networks = pd.concat(
+        [
+            pd.DataFrame({"key": used["source_curve"], "family": family, "trained_on": "source"}),
+            pd.DataFrame({"key": used["curve"], "family": family, "trained_on": "target"})[tuned],
+        ]
+    ).drop_duplicates("key")
+    return Learning(
+        points.merge(chosen[about], on="key"),
+        networks.merge(curves.measure_epochs(), on="key"),
+        study.training.epochs,
+        study.training.patience,
     )
-    return named.rename(columns={"loss": "td_loss", "val_loss": "vd_loss"})
 
 
 def _stack(folders: dict[str, str], name: str) -> pd.DataFrame:

@@ -210,6 +210,37 @@ def test_the_leaderboard_holds_what_the_grid_says(finished):
     assert board["key"].is_unique
 
 
+def test_every_network_has_its_curve_on_file(finished):
+    board = pd.read_parquet(finished.folder / "leaderboard.parquet")
+    curves = pd.read_parquet(finished.folder / "curves.parquet")
+    deep = board["method"].str.startswith("deep")
+    assert board.loc[~deep, ["curve", "source_curve"]].isna().all(axis=None)
+    assert set(curves["key"]) == set(board.loc[deep, "curve"]) | set(board.loc[deep, "source_curve"])
+    tuned = board["method"] == "deep_finetuned"
+    assert (board.loc[tuned, "curve"] == board.loc[tuned, "key"]).all()
+    assert (board.loc[deep & ~tuned, "curve"] == board.loc[deep & ~tuned, "source_curve"]).all()
+    trained = sum(facts["n_models"] for _, facts in finished.list("train_source_models", "models"))
+    assert curves["key"].nunique() == trained + tuned.sum()
+    assert (curves.groupby("key", observed=True)["epoch"].agg(["min", "max", "size"]) == [1, 3, 3]).all(
+        axis=None
+    )
+
+
+def test_progress_tells_the_loss_of_the_last_network(finished):
+    events, _ = read_events(finished.folder / "events.jsonl")
+    folders = {part: folder for part, folder in finished.models.items() if part.startswith("transfer/")}
+    for part, folder in folders.items():
+        mine = [one for one in events if one["event"] == "progressed" and f"transfer/{one['item']}" == part]
+        by_task = {task: [one for one in mine if one["task"] == task] for task in TASKS}
+        curves = pd.read_parquet(f"{folder}/curves.parquet")
+        last = curves[curves["key"] == curves["key"].iloc[-1]]["val_loss"].min()
+        end = by_task["transfer_models"][-1]
+        assert end["done"] == end["total"]
+        assert end["note"] == f"models, loss {last:.3f}"
+        assert re.fullmatch(r"networks, loss \d\.\d{3}", by_task["train_source_models"][-1]["note"])
+    assert {one["note"] for one in events if one["task"] == "train_baselines" and "note" in one} == {"models"}
+
+
 def test_risk_variants_are_shared_and_their_ceiling_is_the_studys(finished):
     """The simulated liability is what the risk SNPs and effects on file make of the genotypes."""
     for phenotype in PHENOTYPES:
@@ -238,7 +269,7 @@ def test_the_splits_are_of_the_sizes_asked_for(finished):
 def test_the_same_study_and_seed_give_the_same_bytes(finished, again):
     """Once by the embedded runner called from here, once through the command line."""
     run, _ = again
-    names = ["results.csv", "leaderboard.parquet", "study.yaml"]
+    names = ["results.csv", "leaderboard.parquet", "curves.parquet", "study.yaml"]
     names += [f"tables/{path.name}" for path in (finished.folder / "tables").iterdir()]
     for name in names:
         assert (finished.folder / name).read_bytes() == (run.folder / name).read_bytes(), name

@@ -57,8 +57,9 @@ def check_runs(client, finished, ids: dict[str, str], folder: Path, status: str 
             assert logged == pytest.approx(group[name].mean(), abs=1e-6)
     files = {one.path for one in client.list_artifacts(ids["study"])}
     assert {"results.csv", "report.html", "leaderboard.parquet", "tables", "figures", "study.json"} <= files
-    local = client.download_artifacts(ids["study"], "results.csv", str(folder))
-    assert Path(local).read_bytes() == (finished.folder / "results.csv").read_bytes()
+    for name in ("results.csv", "curves.parquet"):
+        local = client.download_artifacts(ids["study"], name, str(folder))
+        assert Path(local).read_bytes() == (finished.folder / name).read_bytes()
 
     for row in rows.to_dict("records"):
         place = f"{row['phenotype'].removeprefix('YRI_')}/{row['method']}"

@@ -6,6 +6,7 @@ import pandas as pd
 from genotransfer.candidates import DEEP_METHODS, METHODS, Candidate, tabulate
 from genotransfer.evaluation import best_accuracy, build_result, evaluate_predictions, tabulate_results
 from genotransfer.report import published
+from genotransfer.report.learning import Learning
 from genotransfer.selection import select_best
 
 STUDY = {
@@ -109,18 +110,20 @@ def make_quality():
     return pd.DataFrame(rows, columns=["step", "population", "removed", "left"])
 
 
-def make_curves():
-    epochs = np.arange(1, 31)
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "name": f"{phenotype} gru_1",
-                    "epoch": epochs,
-                    "td_loss": 0.7 * np.exp(-epochs / 12),
-                    "vd_loss": 0.72 + 0.01 * (epochs - 8) ** 2 / 50,
-                }
-            )
-            for phenotype in PHENOTYPES
-        ]
-    )
+def make_learning(leaderboard, epochs=30):
+    """Learning as it looks: TD falls, VD has its minimum at an epoch that differs by network."""
+    generator = np.random.default_rng(3)
+    curves, networks = [], []
+    for row in select_best(leaderboard).query("method in @DEEP_METHODS").to_dict("records"):
+        for trained_on in ("source", "target") if row["method"] == "deep_finetuned" else ("source",):
+            best = int(generator.integers(1, 20))
+            epoch = np.arange(1, best + 11)
+            names = ("phenotype", "method", "model", "n_snps", "trainable_layers")
+            curve = {"epoch": epoch, "td_loss": 0.7 * np.exp(-epoch / 12)}
+            curve["vd_loss"] = 0.6 + 0.001 * (epoch - best) ** 2
+            curves.append(pd.DataFrame(curve).assign(**{name: row[name] for name in names}))
+            curves[-1]["trained_on"] = trained_on
+            family = row["model"].split("_")[0]
+            networks.append((family, trained_on, best, best + 10))
+    columns = ["family", "trained_on", "best_epoch", "stopped_epoch"]
+    return Learning(pd.concat(curves), pd.DataFrame(networks, columns=columns), epochs, 10)

@@ -10,7 +10,7 @@ import pytest
 from genotransfer.candidates import METHODS
 from genotransfer.errors import InputError, StudyError
 from genotransfer.report import published
-from genotransfer.report.figures import draw_accuracies, draw_figures, draw_learning_curves
+from genotransfer.report.figures import draw_accuracies, draw_figures
 from genotransfer.report.findings import find, tabulate_chance
 from genotransfer.report.gains import choose_deep, compare_gains, group_phenotypes, tabulate_gains
 from genotransfer.report.html import render_report, write_report
@@ -25,8 +25,8 @@ from genotransfer.selection import rank_candidates
 from tests.unit.reporting import (
     PHENOTYPES,
     STUDY,
-    make_curves,
     make_leaderboard,
+    make_learning,
     make_panel_sizes,
     make_quality,
     make_results,
@@ -242,7 +242,7 @@ def test_chance_counts_candidates(leaderboard):
 
 
 def test_report_is_one_whole_file(tmp_path, results, leaderboard):
-    figures = draw_figures(tmp_path, results, make_curves())
+    figures = draw_figures(tmp_path, results, make_learning(leaderboard))
     path = write_report(
         tmp_path / "out",
         STUDY,
@@ -259,7 +259,7 @@ def test_report_is_one_whole_file(tmp_path, results, leaderboard):
     assert page.addresses
     assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
     assert not {"script", "link", "iframe"} & set(page.tags)
-    assert page.tags.count("img") == 3
+    assert page.tags.count("img") == 4
     for said in ("±14 points", "3,585 candidates", "Two panels were empty.", "62,283", "Table 9.", "0.0306"):
         assert said in page.text
     for (_, drawn), address in zip(figures, page.addresses, strict=True):
@@ -272,7 +272,7 @@ def test_report_is_one_whole_file(tmp_path, results, leaderboard):
         make_panel_sizes(),
         make_quality(),
         {"common": 62283},
-        draw_figures(tmp_path / "again", results, make_curves()),
+        draw_figures(tmp_path / "again", results, make_learning(leaderboard)),
         ["Two panels were empty."],
     )
     assert again.read_bytes() == path.read_bytes()
@@ -326,8 +326,6 @@ def test_figures_show_their_data(tmp_path, results):
     ]
     assert red[0] > 1000
     assert red[1] == 0
-    one = make_curves().query("name == '5_1 gru_1'")
-    assert draw_learning_curves(tmp_path / "c.png", one).read_bytes().startswith(b"\x89PNG")
 
 
 def test_one_phenotype_has_the_interval_of_its_people(results, leaderboard):
