@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from bed_reader import open_bed
 from jaxtyping import Bool, Int8, Int64
 
 from genotransfer.errors import InputError
@@ -107,6 +106,8 @@ class Genotypes:
         ----------
         variants : positions among this object's variants; all when None.
         """
+        from bed_reader import open_bed
+
         where = np.arange(self.n_variants)[slice(None) if variants is None else variants]
         if not len(where) or not self.n_samples:
             return np.zeros((self.n_samples, len(where)), dtype=np.int8)

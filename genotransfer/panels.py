@@ -146,15 +146,18 @@ def _align(association: pd.DataFrame, statistic: str, variants: pd.DataFrame) ->
         )
     found = association.set_index("SNP").reindex(variants["id"])
     told = found["A1"].notna().to_numpy()
-    pair = [set(one) for one in zip(found["A1"], found["A2"], strict=True)]
-    due = [set(one) for one in zip(variants["counted"], variants["other"], strict=True)]
-    wrong = [at for at in np.flatnonzero(told) if pair[at] != due[at]]
-    if wrong:
+    theirs, ours = (
+        tuple(table[name].to_numpy(dtype=object) for name in names)
+        for table, names in ((found, ("A1", "A2")), (variants, ("counted", "other")))
+    )
+    same = (theirs[0] == ours[0]) & (theirs[1] == ours[1]) | (theirs[0] == ours[1]) & (theirs[1] == ours[0])
+    wrong = np.flatnonzero(told & ~same)
+    if len(wrong):
         first = wrong[0]
+        pair, due = ("/".join(sorted(one[first] for one in both)) for both in (theirs, ours))
         raise AlignmentError(
             f"{len(wrong)} variants have other alleles in the association than in the genotypes, the first: "
-            f"{variants['id'].iloc[first]}, {'/'.join(sorted(pair[first]))} against "
-            f"{'/'.join(sorted(due[first]))}. Associate the genotypes the panels are for."
+            f"{variants['id'].iloc[first]}, {pair} against {due}. Associate the genotypes the panels are for."
         )
     return pd.Series(found[column].to_numpy(dtype=float), index=variants.index)
 

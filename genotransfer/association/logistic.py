@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float64, Int8, Int64
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from genotransfer.association.newton import fit_logistic
 from genotransfer.errors import StudyError
 from genotransfer.genotypes import MISSING
 
-Z_95 = float(norm.isf(0.025))
+Z_95 = -float(ndtri(0.025))
 
 
 def check_covariates(covariates: Float64[np.ndarray, "n c"]) -> None:
@@ -93,7 +93,7 @@ def add_logistic(
             L95=np.exp(beta - Z_95 * se),
             U95=np.exp(beta + Z_95 * se),
             STAT=beta / se,
-            P=2 * norm.sf(np.abs(beta / se)),
+            P=2 * ndtr(-np.abs(beta / se)),
             FIRTH=np.where(used_firth, "Y", "N"),
             ERRCODE=error,
         )

@@ -22,6 +22,8 @@ TRUSTED_TYPES = (
     "sklearn.tree._tree.Tree",
 )
 SKOPS_SCHEMA = "schema.json"
+# The files within a ``.keras`` archive.
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 REMAKE = "Take the file again from where it was made, or train the model again"
 
 
@@ -91,15 +93,19 @@ def write_keras(model: keras.Model, path: Path) -> None:
         )
         model.save(written)
     # Keras writes the date and memory addresses; without them equal models have equal hashes.
-    with zipfile.ZipFile(written) as dated, zipfile.ZipFile(path, "w") as plain:
-        for name in sorted(dated.namelist()):
-            content = dated.read(name)
-            if name == "metadata.json":
-                content = json.dumps({**json.loads(content), "date_saved": ""}).encode()
-            if name == "config.json":
-                content = json.dumps(_renumber_objects(json.loads(content), {})).encode()
-            plain.writestr(zipfile.ZipInfo(name), content)
+    with zipfile.ZipFile(written) as dated:
+        members = {name: dated.read(name) for name in dated.namelist()}
+    members[METADATA] = json.dumps({**json.loads(members[METADATA]), "date_saved": ""}).encode()
+    members[CONFIG] = json.dumps(_renumber_objects(json.loads(members[CONFIG]), {})).encode()
+    write_members(path, members)
     written.unlink()
+
+
+def write_members(path: Path, members: dict[str, bytes]) -> None:
+    """Write a zip archive of files by name, without the time; the same files give the same bytes."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in sorted(members):
+            archive.writestr(zipfile.ZipInfo(name), members[name])
 
 
 def _renumber_objects(node: Any, seen: dict[int, int]) -> Any:

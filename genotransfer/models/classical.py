@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,7 +102,34 @@ def fit_classifier(
             f"are all {only}. Change the split's sizes, the phenotype or the seed."
         )
     estimator: Any = build_classifier(name, seed)
-    return estimator.fit(values, labels)
+    with _remember_signatures(name):
+        return estimator.fit(values, labels)
+
+
+@contextmanager
+def _remember_signatures(name: str) -> Iterator[None]:
+    """Let an ensemble's parts say how they are constructed without being looked into each time.
+
+    scikit-learn copies a tree by the parameters of its constructor, and has Python find them five
+    times a tree: on 70 samples an eighth of the time. Python looks at ``__signature__`` first.
+    """
+    parts: list[Any] = []
+    if name in ("rus", "forest", "bagging"):
+        from sklearn.tree import DecisionTreeClassifier
+
+        parts.append(DecisionTreeClassifier.__init__)
+    if name == "rus":
+        from imblearn.pipeline import Pipeline
+        from imblearn.under_sampling import RandomUnderSampler
+
+        parts += [Pipeline.__init__, RandomUnderSampler.__init__]
+    try:
+        for constructor in parts:
+            constructor.__signature__ = inspect.signature(constructor)
+        yield
+    finally:
+        for constructor in parts:
+            constructor.__dict__.pop("__signature__", None)
 
 
 def score_cases(

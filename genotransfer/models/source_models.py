@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pandas as pd
 from genotransfer.errors import InputError
 from genotransfer.formats.files import replace_together
 from genotransfer.models import archives
+from genotransfer.models.network_files import NetworkFiles
 from genotransfer.models.store import check_replaceable
 from genotransfer.training.jobs import CURVE_COLUMNS, TrainedNetwork, Weights
 
@@ -52,6 +54,7 @@ class SourceModels:
 
     folder: Path
     table: pd.DataFrame = field(repr=False)
+    _files: NetworkFiles = field(default_factory=NetworkFiles, init=False, repr=False)
 
     @property
     def curves(self) -> pd.DataFrame:
@@ -80,7 +83,7 @@ class SourceModels:
             )
         path = self.folder / row["file"]
         archives.check_hash(path, row["sha256"])
-        return list(archives.read_keras(path, int(row["n_variants"])).get_weights())
+        return self._files.read(path, network, int(row["n_variants"]), row["window"])
 
     def find(self, phenotype: str, panel: str, network: str) -> dict[str, Any]:
         """Return one model's row of the table.
@@ -90,19 +93,28 @@ class SourceModels:
         InputError
             There is no such model.
         """
-        wanted = (self.table[NAME_COLUMNS] == [phenotype, panel, network]).all(axis=1)
-        if wanted.sum() != 1:
+        rows = self._rows.get((phenotype, panel, network), [])
+        if len(rows) != 1:
             raise InputError(
                 f"There is no source model {phenotype}/{panel}/{network}",
                 remedy="Train it, or leave it out of the transfer",
                 file=self.folder / MANIFEST,
             )
-        return {str(name): value for name, value in self.table[wanted].iloc[0].items()}
+        return dict(rows[0])
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+        rows: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for row in self.table.to_dict("records"):
+            named = {str(name): value for name, value in row.items()}
+            rows.setdefault(tuple(named[name] for name in NAME_COLUMNS), []).append(named)
+        return rows
 
 
 def hash_variants(variants: pd.DataFrame) -> str:
     """Return the sha256 of a panel's variants: ids and alleles, in order."""
-    rows = variants[["id", "counted", "other"]].astype(str).agg("\t".join, axis=1)
+    columns = [variants[name].astype(str).tolist() for name in ("id", "counted", "other")]
+    rows = map("\t".join, zip(*columns, strict=True))
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
@@ -119,6 +131,7 @@ def save_source_models(folder: str | Path, models: Iterable[SourceModel]) -> Sou
     """
     folder = Path(folder)
     check_replaceable(folder, MANIFEST)
+    files = NetworkFiles()
     rows: list[dict[str, Any]] = []
     curves = [pd.DataFrame(columns=[*NAME_COLUMNS, *CURVE_COLUMNS])]
     with replace_together(folder, replace_folders=True) as [temporary]:
@@ -132,7 +145,7 @@ def save_source_models(folder: str | Path, models: Iterable[SourceModel]) -> Sou
                     remedy="Give each network of a panel once",
                 )
             path.parent.mkdir(parents=True, exist_ok=True)
-            archives.write_keras(trained.model, path)
+            files.write(path, trained.network, trained.n_variants, trained.window, trained.weights)
             names = {"phenotype": model.phenotype, "panel": model.panel, "network": trained.network}
             rows.append(
                 {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from jaxtyping import Float64
-from scipy.stats import beta, chi2
+from scipy.special import betaincinv, chdtri
 
 from genotransfer.plots.canvas import (
     COLOURS,
@@ -122,7 +122,7 @@ def draw_qq(table: pd.DataFrame, path: str | Path, *, title: str = "") -> Path:
     expected = -np.log10((rank - 0.5) / n)
     # A few hundred points draw the band as well as a million do.
     shown = np.unique(np.geomspace(1, n, min(n, 400)).astype(int))
-    low, high = (-np.log10(beta.ppf(level, shown, n + 1 - shown)) for level in (0.975, 0.025))
+    low, high = (-np.log10(betaincinv(shown, n + 1 - shown, level)) for level in (0.975, 0.025))
 
     figure, axes = make_figure(4.8, 4.8, title)
     axes.fill_between(
@@ -147,12 +147,13 @@ def compute_lambda_gc(p: Float64[np.ndarray, " n"]) -> float:
 
     Source: Devlin & Roeder 1999, Biometrics 55:997.
     """
-    return float(chi2.isf(np.median(p), 1) / chi2.isf(0.5, 1))
+    return float(chdtri(1, np.median(p)) / chdtri(1, 0.5))
 
 
 def order_along_genome(table: pd.DataFrame) -> pd.DataFrame:
     """Sort variants by chromosome, 1 to 22 and then the lettered, and position."""
-    return table.iloc[np.lexsort((table["BP"], table["CHR"].map(_rank_chromosome)))]
+    rank = {name: _rank_chromosome(name) for name in table["CHR"].unique()}
+    return table.iloc[np.lexsort((table["BP"], table["CHR"].map(rank)))]
 
 
 def _draw_lines(axes: Axes, levels: Sequence[float], labels: Sequence[str]) -> None:

@@ -152,7 +152,8 @@ def _choose_centre(genotypes: Genotypes, table: pd.DataFrame | None) -> str:
     ids = genotypes.variants["id"]
     if table is None:
         return str(ids.iloc[0])
-    known = table[table["SNP"].isin(set(ids))]
+    # As objects: of Arrow's strings, pandas turns each wanted one into a scalar of its own.
+    known = table[table["SNP"].astype(object).isin(set(ids))]
     tested = take_tested(known, "LD heat map")
     return str(tested["SNP"].iloc[int(tested["P"].to_numpy().argmin())])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from genotransfer.errors import AlignmentError, StudyError
 from genotransfer.formats.convert import open_genotypes
 from genotransfer.formats.files import replace_together
 from genotransfer.formats.oxford import write_oxford
+from genotransfer.formats.plink import SUFFIXES
 from genotransfer.formats.twentythreeandme import write_23andme
 from genotransfer.genotypes import SAMPLE_COLUMNS, Genotypes
 from genotransfer.phenotypes import CohortPhenotypes, read_phenotypes
@@ -37,8 +39,20 @@ class PreparedGenotypes:
 
 
 def open_population(folder: str | Path) -> Genotypes:
-    """Open the fileset in a folder that `prepare_genotypes` made."""
-    return Genotypes.open(Path(folder) / FILESET)
+    """Open the fileset in a folder that `prepare_genotypes` made.
+
+    The tables of a fileset that was opened before, and has not changed since, are not read again:
+    a task opens the same one for each phenotype.
+    """
+    prefix = Path(folder).absolute() / FILESET
+    files = [prefix.with_suffix(suffix) for suffix in SUFFIXES]
+    stamps = [(one.stat().st_mtime_ns, one.stat().st_size) for one in files if one.is_file()]
+    return _open_fileset(prefix, tuple(stamps))
+
+
+@lru_cache(maxsize=3)  # a study has three
+def _open_fileset(prefix: Path, stamps: tuple[tuple[int, int], ...]) -> Genotypes:
+    return Genotypes.open(prefix)
 
 
 def prepare_genotypes(

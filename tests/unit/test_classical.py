@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from imblearn.pipeline import Pipeline
+from imblearn.under_sampling import RandomUnderSampler
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from genotransfer.errors import AlignmentError, StudyError
+from genotransfer.models.archives import hash_file, write_skops
 from genotransfer.models.classical import CLASSICAL, build_classifier, fit_classifier, score_cases
 from genotransfer.models.standardise import Standardiser
 
@@ -37,6 +41,26 @@ def test_a_real_signal_is_found_and_a_seed_repeats(name):
     scores = score_cases(fit_classifier(name, values, labels, 3), test)
     assert ((scores > 0.5) == truth).mean() > 0.75
     assert np.array_equal(scores, score_cases(fit_classifier(name, values, labels, 3), test))
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_a_fit_is_scikit_learns_own(name, tmp_path):
+    values, labels = draw(70, 20, 5)
+    plain = build_classifier(name, 3).fit(values, labels)
+    fitted = fit_classifier(name, values, labels, 3)
+    for estimator, file in ((plain, "plain.skops"), (fitted, "fitted.skops")):
+        write_skops(estimator, tmp_path / file)
+    assert hash_file(tmp_path / "plain.skops") == hash_file(tmp_path / "fitted.skops")
+    assert np.array_equal(score_cases(plain, values), score_cases(fitted, values))
+
+
+def test_a_fit_leaves_scikit_learn_as_it_was():
+    values, labels = draw(70, 6, 1)
+    fit_classifier("rus", values, labels, 3)
+    with pytest.raises(ValueError, match="infinity"):
+        fit_classifier("forest", np.full_like(values, np.inf), labels, 3)
+    for part in (DecisionTreeClassifier, RandomUnderSampler, Pipeline):
+        assert not hasattr(part.__init__, "__signature__")
 
 
 @pytest.mark.parametrize("name", CLASSICAL)

@@ -1,8 +1,10 @@
 """Views of genotypes: selecting, swapping, locating, reading in blocks."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from genotransfer.counts import find_autosomal
 from genotransfer.errors import InputError
 from genotransfer.genotypes import Genotypes
 from tests.genotype_support import draw_dosages, make_genotypes, make_samples, make_variants
@@ -95,3 +97,11 @@ def test_every_remainder_of_four_samples(tmp_path, n_samples):
     dosages = draw_dosages(n_samples, 6, seed=n_samples)
     written = Genotypes.from_dosages(tmp_path / "few", dosages, make_variants(6), make_samples(n_samples))
     assert (written.read() == dosages).all()
+
+
+def test_autosomes_are_told_by_their_names():
+    names = ["1", "chr22", "CHR7", "0", "X", "chrX", "23", "MT", "", "chr", "01", None, "1"]
+    found = find_autosomal(pd.Series(names))
+    assert found.tolist() == [True, True, True, True, *[False] * 8, True]
+    assert find_autosomal(pd.Series([21, 23])).tolist() == [True, False]
+    assert find_autosomal(pd.Series([], dtype=object)).tolist() == []

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genotransfer.errors import AlignmentError, StudyError
+from genotransfer.errors import AlignmentError, InputError, StudyError
 from genotransfer.genotypes import Genotypes
 from genotransfer.phenotypes import read_phenotype_table
 from genotransfer.stages import association, genotypes, phenotypes
@@ -31,6 +31,17 @@ def prepare(study, folder):
     places = {role: str(folder / role) for role in ROLES}
     made = genotypes.prepare_genotypes(study, places, folder / "alignment")
     return places, made
+
+
+def test_a_fileset_is_read_once_until_it_changes(tmp_path):
+    make_cohort(tmp_path, "genotypes", 20, n_variants=5)
+    opened = genotypes.open_population(tmp_path)
+    assert genotypes.open_population(str(tmp_path)) is opened
+    make_cohort(tmp_path, "genotypes", 21, n_variants=5)
+    assert genotypes.open_population(tmp_path).n_samples == 21
+    (tmp_path / "genotypes.bed").unlink()
+    with pytest.raises(InputError, match="no such file"):
+        genotypes.open_population(tmp_path)
 
 
 def test_fd_of_a_given_size_leaves_the_rest_out(cohorts, tmp_path):

@@ -1,5 +1,6 @@
 """SNP transfer and deep transfer on a signal that both populations share."""
 
+import hashlib
 from collections import Counter
 
 import numpy as np
@@ -11,7 +12,7 @@ from genotransfer.candidates import tabulate
 from genotransfer.errors import InputError, StudyError
 from genotransfer.models.classical import CLASSICAL
 from genotransfer.models.networks import NETWORKS, count_trainable_depths
-from genotransfer.models.source_models import load_source_models, save_source_models
+from genotransfer.models.source_models import hash_variants, load_source_models, save_source_models
 from genotransfer.splits import LabelledSamples
 from genotransfer.training.api import get_trainer
 from genotransfer.training.jobs import TrainingSettings
@@ -139,6 +140,13 @@ def test_source_models_are_kept_with_their_curves(sources):
         assert one.set_index("epoch")["val_loss"].idxmin() == row.best_epoch
     again = load_source_models(sources.folder)
     assert again.table.equals(sources.table)
+
+
+def test_a_panels_hash_is_of_its_lines():
+    variants = pd.DataFrame({"id": ["rs1", "rs2"], "counted": ["A", "T"], "other": ["G", "C"], "cm": 0.0})
+    due = hashlib.sha256(b"rs1\tA\tG\nrs2\tT\tC").hexdigest()
+    assert hash_variants(variants) == hash_variants(variants.astype({"id": object})) == due
+    assert hash_variants(variants[::-1]) != due
 
 
 def test_source_models_train_from_their_own_seeds(trainer):
