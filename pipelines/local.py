@@ -143,7 +143,10 @@ def _execute(study: Study, run: _Run, environment: dict[str, str]) -> None:
                 runner=local.SubprocessRunner(use_venv=False),
                 pipeline_root=str(run.folder / "artifacts"),
             )
-            transfer_study(study=study.to_json(), phenotypes=study.phenotype_names, families=study.families)
+            # Two turns of a loop run at a time; with the longest first, none is left for last. The
+            # paper's networks go from the shortest to the longest.
+            families = study.families[::-1]
+            transfer_study(study=study.to_json(), phenotypes=study.phenotype_names, families=families)
     except BaseException as error:
         run.error = error
     finally:
