@@ -130,7 +130,7 @@ def test_the_report_is_one_page_with_ceiling_oracle_and_figures(finished):
     assert "Ceiling" in text
     assert "oracle" in text
     figures = sorted((finished.folder / "figures").glob("*.png"))
-    assert len(figures) == 2 * 2 * 3 + 3  # phenotypes, populations, kinds; and three of the whole
+    assert len(figures) == 2 * 2 * 3 + 4  # phenotypes, populations, kinds; and four of the whole
     assert page.count("data:image/png;base64,") == len(figures)
     assert not re.findall(r'(?:src|href)="(?!data:|#|https://doi\.org)', page)
     for phenotype in PHENOTYPES:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import sys
 import threading
 
 import pytest
@@ -32,7 +33,7 @@ def show(tmp_path):
         console = Console(file=shown, force_terminal=terminal, width=100)
 
         def work():
-            print(said, end="")
+            sys.stdout.write(said)
             done.set()
 
         with contextlib.redirect_stdout(log):
