@@ -208,7 +208,9 @@ class Models(Settings):
 class Training(Settings):
     """How networks are trained, on the source and in fine-tuning."""
 
-    trainer: Literal["keras"] = "keras"
+    trainer: Literal["stacked", "keras"] = Field(
+        "stacked", description="keras trains one network after another, to check the fast trainer by"
+    )
     epochs: Size = 50
     batch_size: Size = 32
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
@@ -216,6 +218,12 @@ class Training(Settings):
     window: Size | None = Field(None, description="SNPs in a time step of the recurrent networks; null: all")
     allow_many_steps: bool = Field(False, description="let a window make more than 700 time steps")
     threads: Size = Field(1, description="of each training task")
+    precision: Literal["float32", "mixed_bfloat16"] = Field(
+        "float32", description="of the fast trainer's layers; weights are float32 throughout"
+    )
+    memory_gib: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="GiB for networks and samples side by side; null: a share of the machine's or GPU's"
+    )
 
 
 class Transfer(Settings):

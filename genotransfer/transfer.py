@@ -124,23 +124,39 @@ def transfer_networks(
             f"{unknown[0]!r} is no form of deep transfer. Choose from: {', '.join(DEEP_METHODS)}."
         )
     runner = runner or ForwardRunner()
-    for panel in panels:
-        _check_splits(panel, "source", ("TD",))
-        _check_splits(panel, "target", ("TD", "VD", "ED"))
-        standardiser = Standardiser.fit(panel.source["TD"].dosages)
-        rows = gather_rows(panel)
-        values = standardiser.transform(rows.dosages)
-        for network in networks:
-            weights = sources.read_weights(phenotype, panel.name, network, panel.variants)
-            window = sources.find(phenotype, panel.name, network)["window"]
-            layers = runner.run_layers(network, weights, values, window=window)
-            one = _Source(phenotype, panel, network, window, weights, standardiser, rows, layers)
+    targets = [_Target.prepare(panel) for panel in panels]
+    for network in networks:
+        # All panels of a network at once: the trainer lays what is alike side by side.
+        ready = [_Source.run(phenotype, target, network, sources, runner) for target in targets]
+        tuned: dict[str, TrainedNetwork] = {}
+        if "deep_finetuned" in methods:
+            jobs = [job for one in ready for job in one.list_jobs(seed)]
+            tuned = {trained.key: trained for trained in trainer.train_networks(jobs, settings, progress)}
+        for one in ready:
             if "deep_simple" in methods:
                 yield one.use_as_is()
             if "deep_pretrained" in methods:
                 yield from one.fit_heads(classifiers, seed)
-            if "deep_finetuned" in methods:
-                yield from one.fine_tune(trainer, settings, seed, runner, values, progress)
+            for depth in one.depths if tuned else ():
+                yield one.judge(tuned.pop(one.name_job(depth)), depth, runner)
+
+
+@dataclass(frozen=True, eq=False)
+class _Target:
+    """A panel's samples that learn and judge, on the scale of the source."""
+
+    panel: PanelData
+    standardiser: Standardiser
+    rows: EvaluationRows
+    values: np.ndarray
+
+    @classmethod
+    def prepare(cls, panel: PanelData) -> _Target:
+        _check_splits(panel, "source", ("TD",))
+        _check_splits(panel, "target", ("TD", "VD", "ED"))
+        standardiser = Standardiser.fit(panel.source["TD"].dosages)
+        rows = gather_rows(panel)
+        return cls(panel, standardiser, rows, standardiser.transform(rows.dosages))
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,73 +164,79 @@ class _Source:
     """One source network before one panel of the target."""
 
     phenotype: str
-    panel: PanelData
+    target: _Target
     network: str
     window: int | None
     weights: Weights
-    standardiser: Standardiser
-    rows: EvaluationRows
     layers: list[np.ndarray]
+
+    @classmethod
+    def run(
+        cls, phenotype: str, target: _Target, network: str, sources: SourceModels, runner: ForwardRunner
+    ) -> _Source:
+        panel = target.panel
+        weights = sources.read_weights(phenotype, panel.name, network, panel.variants)
+        window = sources.find(phenotype, panel.name, network)["window"]
+        layers = runner.run_layers(network, weights, target.values, window=window)
+        return cls(phenotype, target, network, window, weights, layers)
+
+    @property
+    def panel(self) -> PanelData:
+        return self.target.panel
+
+    @property
+    def depths(self) -> range:
+        return range(1, count_trainable_depths(self.network) + 1)
 
     def use_as_is(self) -> Fitted:
         candidate = self._describe("deep_simple", "source", self.network, 0, score_logits(self.layers[-1]))
         return Fitted(candidate, partial(self._make_network, self.weights))
 
     def fit_heads(self, classifiers: Sequence[str], seed: int) -> Iterator[Fitted]:
-        train = self.rows.slices["td_accuracy"]
+        train = self.target.rows.slices["td_accuracy"]
         features = self.layers[-2]
         for name in classifiers:
             model = f"{self.network}+{name}"
             head_seed = derive_seed(seed, "head", self.phenotype, self.panel.name, model)
-            estimator = fit_classifier(name, features[train], self.rows.labels[train], head_seed)
+            estimator = fit_classifier(name, features[train], self.target.rows.labels[train], head_seed)
             scores = score_cases(estimator, features)
             candidate = self._describe("deep_pretrained", "target", model, 0, scores)
             yield Fitted(candidate, partial(self._make_feature, name, estimator))
 
-    def fine_tune(
-        self,
-        trainer: Trainer,
-        settings: TrainingSettings,
-        seed: int,
-        runner: ForwardRunner,
-        values: np.ndarray,
-        progress: Callable[[TrainedNetwork], Any] | None,
-    ) -> Iterator[Fitted]:
-        depths = range(1, count_trainable_depths(self.network) + 1)
-        jobs = [
-            TrainingJob(
-                key=f"{self.phenotype}.{self.panel.name}.{self.network}.{depth}",
+    def name_job(self, depth: int) -> str:
+        return f"{self.phenotype}.{self.panel.name}.{self.network}.{depth}"
+
+    def list_jobs(self, seed: int) -> Iterator[TrainingJob]:
+        for depth in self.depths:
+            yield TrainingJob(
+                key=self.name_job(depth),
                 network=self.network,
                 train=self.panel.target["TD"],
                 validation=self.panel.target["VD"],
-                standardiser=self.standardiser,
+                standardiser=self.target.standardiser,
                 seed=derive_seed(seed, "fine_tune", self.phenotype, self.panel.name, self.network, depth),
                 initial_weights=self.weights,
                 trainable_layers=depth,
                 window=self.window,
                 allow_many_steps=True,
             )
-            for depth in depths
-        ]
-        for depth, trained in zip(depths, trainer.train_networks(jobs, settings, progress), strict=True):
-            scores = score_logits(self._run(trained, depth, runner, values))
-            candidate = self._describe("deep_finetuned", "target", self.network, depth, scores)
-            yield Fitted(candidate, partial(self._make_network, trained.weights), trained.curve)
 
-    def _run(
-        self, trained: TrainedNetwork, depth: int, runner: ForwardRunner, values: np.ndarray
-    ) -> np.ndarray:
+    def judge(self, trained: TrainedNetwork, depth: int, runner: ForwardRunner) -> Fitted:
         if depth == len(self.layers):
-            return runner.run_layers(self.network, trained.weights, values, window=self.window)[-1]
-        # What lies below the trained layers is the source's, and has been run already.
-        return runner.run_top(
-            self.network,
-            trained.weights,
-            self.layers[-depth - 1],
-            depth,
-            n_variants=values.shape[1],
-            window=self.window,
-        )
+            logits = runner.run_layers(self.network, trained.weights, self.target.values, window=self.window)[
+                -1
+            ]
+        else:
+            # The first layer is the source's, and has been run already.
+            logits = runner.run_top(
+                self.network,
+                trained.weights,
+                self.layers[0],
+                n_variants=len(self.panel.variants),
+                window=self.window,
+            )
+        candidate = self._describe("deep_finetuned", "target", self.network, depth, score_logits(logits))
+        return Fitted(candidate, partial(self._make_network, trained.weights), trained.curve)
 
     def _describe(self, method: str, fit_on: str, model: str, depth: int, scores: np.ndarray) -> Candidate:
         parts = [self.phenotype, method, self.panel.name, model, *([str(depth)] if depth else [])]
@@ -227,19 +249,19 @@ class _Source:
             n_snps=len(self.panel.variants),
             model=model,
             trainable_layers=depth,
-            **self.rows.measure(scores),
+            **self.target.rows.measure(scores),
         )
 
     def _make_network(self, weights: Weights) -> NetworkPredictor:
         model = restore_model(self.network, len(self.panel.variants), self.window, weights)
         variants = self.panel.variants[VARIANT_COLUMNS]
-        return NetworkPredictor(variants, self.standardiser, self.network, self.window, model)
+        return NetworkPredictor(variants, self.target.standardiser, self.network, self.window, model)
 
     def _make_feature(self, name: str, estimator: Any) -> FeaturePredictor:
         model = restore_model(self.network, len(self.panel.variants), self.window, self.weights)
         variants = self.panel.variants[VARIANT_COLUMNS]
         return FeaturePredictor(
-            variants, self.standardiser, self.network, self.window, model, name, estimator
+            variants, self.target.standardiser, self.network, self.window, model, name, estimator
         )
 
 

@@ -174,10 +174,11 @@ def train_source_models(
     from genotransfer.training.api import get_trainer
     from genotransfer.transfer import train_source_networks
 
-    trainer = get_trainer(study.training.trainer)
     networks = study.networks_of(family)
     cohorts = list(_list_cohorts(study, cohorts_folder)) if networks else []
-    total = len(networks) * sum(_count_panels(place) for _, place in cohorts)
+    widths = [width for _, place in cohorts for width in _measure_panels(place)]
+    trainer = get_trainer(study.training.trainer, widths)
+    total = len(networks) * len(widths)
     tell = _count_up(progress, total)
     save_source_models(
         models_folder,
@@ -217,8 +218,10 @@ def transfer_models(
     from genotransfer.training.forward import ForwardRunner
     from genotransfer.transfer import transfer_networks
 
-    trainer, runner = get_trainer(study.training.trainer), ForwardRunner()
     sources = load_source_models(sources_folder)
+    # The same widths as in training, so the same programs.
+    widths = sources.table.drop_duplicates(["phenotype", "panel"])["n_variants"].tolist()
+    trainer, runner = get_trainer(study.training.trainer, widths), ForwardRunner()
     networks = study.networks_of(family)
     methods = [method for method in study.transfer.methods if method in DEEP_METHODS]
     per_network = {
@@ -279,9 +282,10 @@ def _list_cohorts(study: Study, cohorts_folder: str | Path) -> Iterator[tuple[st
         yield phenotype, Path(cohorts_folder) / phenotype
 
 
-def _count_panels(folder: Path) -> int:
+def _measure_panels(folder: Path) -> list[int]:
+    """Return the number of variants of each of the source's panels."""
     panels = read_panels(folder / "panels.parquet")
-    return int(panels.loc[panels["population"] == "source", "panel"].nunique())
+    return panels[panels["population"] == "source"].groupby("panel").size().tolist()
 
 
 def _choose_settings(study: Study) -> TrainingSettings:
@@ -292,6 +296,8 @@ def _choose_settings(study: Study) -> TrainingSettings:
         learning_rate=training.learning_rate,
         patience=training.patience,
         threads=training.threads,
+        memory_gib=training.memory_gib,
+        precision=training.precision,
     )
 
 

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from genotransfer.models.networks import build_network, count_trainable_depths, cut_top, weighted_layers
+from genotransfer.models.networks import count_trainable_depths, weighted_layers
 from genotransfer.training.jobs import Weights
-from genotransfer.training.widths import choose_width, resize_weights, widen_inputs
+from genotransfer.training.opened import close_network, open_network
 
-# The nine networks need at most 74 shapes. TensorFlow gives little memory back of those let go.
+# Two for each network, and with a window two for each width besides.
 MOST_PROGRAMS = 128
 
 
 class ForwardRunner:
     """Outputs of every layer of a network, for many networks one after another.
 
-    It keeps one Keras model and one traced function for each shape, and sets weights into it.
+    It keeps one Keras model and one traced function for each shape, and gives it the weights.
     """
 
     def __init__(self) -> None:
-        self._programs: OrderedDict[tuple[Any, ...], tuple[Any, Any]] = OrderedDict()
+        self._programs: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 
     def run_layers(
         self,
@@ -41,57 +43,61 @@ class ForwardRunner:
         weights : in the order of Keras's ``get_weights``.
         values : standardised dosages.
         """
-        width = choose_width(values.shape[1], window)
-        model, run = self._prepare(network, count_trainable_depths(network), width, window)
-        model.set_weights(resize_weights(network, weights, width, window))
-        return [output.numpy() for output in run(widen_inputs(values, width))]
+        width = None if window is None else values.shape[1]
+        run = self._prepare(network, count_trainable_depths(network), width, window)
+        return [output.numpy() for output in run(values, weights)]
 
     def run_top(
         self,
         network: str,
         weights: Weights,
-        below: Float32[np.ndarray, "n_samples ..."],
-        depth: int,
+        first: Float32[np.ndarray, "n_samples ..."],
         *,
         n_variants: int,
         window: int | None = None,
     ) -> Float32[np.ndarray, "n_samples 2"]:
-        """Return the logits from the output of the layer below the top `depth` weighted layers."""
-        width = choose_width(n_variants, window)
-        model, run = self._prepare(network, depth, width, window)
-        model.set_weights(weights[-len(model.weights) :])
-        return np.asarray(run(below)[-1].numpy())
+        """Return the logits from the output of the first weighted layer."""
+        width = None if window is None else n_variants
+        run = self._prepare(network, count_trainable_depths(network) - 1, width, window)
+        return np.asarray(run(first, weights)[-1].numpy())
 
-    def _prepare(self, network: str, depth: int, width: int, window: int | None) -> tuple[Any, Any]:
-        # Below the full depth nothing depends on the width, but the number of steps does on the window.
-        full = depth == count_trainable_depths(network)
-        key = (network, depth, width if full or window is not None else None, window)
+    def _prepare(self, network: str, depth: int, width: int | None, window: int | None) -> Any:
+        key = (network, depth, width, window)
         if key in self._programs:
             self._programs.move_to_end(key)
             return self._programs[key]
-        self._programs[key] = prepared = _make_program(network, depth, width, window)
+        self._programs[key] = run = _make_program(network, depth, width, window)
         if len(self._programs) > MOST_PROGRAMS:
             self._programs.popitem(last=False)
-        return prepared
+        return run
 
 
-def _make_program(network: str, depth: int, width: int, window: int | None) -> tuple[Any, Any]:
+def _make_program(network: str, depth: int, width: int | None, window: int | None) -> Any:
     import keras
     import tensorflow as tf
 
-    whole = build_network(network, width, window=window, seed=0, allow_many_steps=True)
-    top = cut_top(whole, depth)
-    # Calling shared layers on a new input gives them a second node; the model reads its own.
-    outputs = [top.output]
-    if depth == len(weighted_layers(whole)):
-        outputs = [layer.output for layer in weighted_layers(whole)]
-    model = keras.Model(top.input, outputs)
+    if width is None and depth == count_trainable_depths(network):
+        opened = open_network(network)
+    else:
+        opened = close_network(network, width or 1, depth, window)
+    model = opened.model
+    outputs = [model.output]
+    if depth == count_trainable_depths(network):
+        outputs = [layer.output for layer in weighted_layers(model)]
+    every = replace(opened, model=keras.Model(model.input, outputs))
+    constants = [variable.numpy() for variable in model.non_trainable_variables]
 
-    def run(values: Any) -> Any:
-        return [tf.convert_to_tensor(one) for one in tf.nest.flatten(model(values, training=False))]
+    def run(values: Any, weights: Any) -> Any:
+        return tf.nest.flatten(every.call(weights, constants, values))
 
-    signature = tf.TensorSpec((None, *top.inputs[0].shape[1:]), tf.float32)
-    return model, tf.function(run, input_signature=[signature], autograph=False)
+    shape = (None,) if opened.identities else model.inputs[0].shape[1:]
+    signature = [
+        tf.TensorSpec((None, *shape), tf.float32),
+        [tf.TensorSpec(one, tf.float32) for one in opened.shapes],
+    ]
+    # A partial is its own: TensorFlow counts traces, and would warn of those of other programs.
+    traced = tf.function(partial(run), input_signature=signature, autograph=False)
+    return lambda values, weights: traced(values, weights[-len(opened.shapes) :])
 
 
 def score_logits(logits: Float32[np.ndarray, "n_samples 2"]) -> Float64[np.ndarray, " n_samples"]:

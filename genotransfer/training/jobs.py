@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float32, Int32
 
+from genotransfer.errors import StudyError
+from genotransfer.models.networks import count_trainable_depths
 from genotransfer.models.standardise import Standardiser
 from genotransfer.splits import LabelledSamples
 
@@ -33,6 +35,10 @@ class TrainingSettings:
     patience : epochs without a lower loss on VD after which training stops.
     threads : threads TensorFlow may use, None for its own choice. With 1, as many processes as
         there are cores run side by side. It holds for the process, from its first training on.
+    memory_gib : GiB that networks trained side by side, and their samples, may fill; None for a
+        share of what the GPU or the machine has.
+    precision : ``float32``, or ``mixed_bfloat16``: layers compute in bfloat16, on weights that stay
+        float32. The plain Keras trainer knows float32 only.
     """
 
     epochs: int = 50
@@ -40,6 +46,8 @@ class TrainingSettings:
     learning_rate: float = 1e-3
     patience: int = 10
     threads: int | None = None
+    memory_gib: float | None = None
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -146,3 +154,24 @@ def batch_order(
     for epoch in range(epochs):
         order[epoch, :n_samples] = generator.permutation(n_samples)
     return order.reshape(epochs, n_batches, batch_size)
+
+
+def check_job(job: TrainingJob) -> int:
+    """Return the number of layers to train, after checking that the job can be done.
+
+    Raises
+    ------
+    StudyError
+        It has no samples, an unknown network, or more trainable layers than there are.
+    """
+    for name, split in (("training", job.train), ("validation", job.validation)):
+        if not len(split.labels):
+            raise StudyError(f"Job {job.key} has no {name} samples. Give its split at least one sample.")
+    depths = count_trainable_depths(job.network)
+    depth = depths if job.trainable_layers is None else job.trainable_layers
+    if not 1 <= depth <= depths:
+        raise StudyError(
+            f"Job {job.key} asks to train {depth} layers of {job.network}, which has {depths}. "
+            f"Choose from 1 to {depths}."
+        )
+    return depth

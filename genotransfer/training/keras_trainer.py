@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float32
 
-from genotransfer.errors import StudyError
 from genotransfer.models.networks import build_network, count_trainable_depths, cut_top
 from genotransfer.splits import LabelledSamples
+from genotransfer.training.devices import limit_threads
 from genotransfer.training.forward import ForwardRunner
 from genotransfer.training.jobs import (
     CURVE_COLUMNS,
@@ -27,6 +27,7 @@ from genotransfer.training.jobs import (
     TrainingSettings,
     Weights,
     batch_order,
+    check_job,
 )
 from genotransfer.training.widths import choose_width, resize_weights, widen_inputs
 
@@ -66,7 +67,7 @@ class KerasTrainer:
             yield trained
 
     def _train(self, job: TrainingJob, settings: TrainingSettings) -> TrainedNetwork:
-        depth = _check_job(job)
+        depth = check_job(job)
         n_variants = job.train.dosages.shape[1]
         weights = job.initial_weights
         if weights is None:
@@ -224,35 +225,5 @@ def train_networks(
     return KerasTrainer().train_networks(jobs, settings, progress)
 
 
-def limit_threads(threads: int | None) -> None:
-    """Let TensorFlow use so many threads in this process; None leaves it its own choice.
-
-    TensorFlow fixes its pools at its first operation; a later call changes nothing.
-    """
-    if threads is None:
-        return
-    import tensorflow as tf
-    from tensorflow.python.eager import context
-
-    if context.context()._context_handle is None:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
-
-
 def _standardise(job: TrainingJob, split: LabelledSamples) -> Float32[np.ndarray, "n_samples n_variants"]:
     return job.standardiser.transform(split.dosages)
-
-
-def _check_job(job: TrainingJob) -> int:
-    """Return the number of layers to train, after checking that the job can be done."""
-    for name, split in (("training", job.train), ("validation", job.validation)):
-        if not len(split.labels):
-            raise StudyError(f"Job {job.key} has no {name} samples. Give its split at least one sample.")
-    depths = count_trainable_depths(job.network)
-    depth = depths if job.trainable_layers is None else job.trainable_layers
-    if not 1 <= depth <= depths:
-        raise StudyError(
-            f"Job {job.key} asks to train {depth} layers of {job.network}, which has {depths}. "
-            f"Choose from 1 to {depths}."
-        )
-    return depth

@@ -1,0 +1,242 @@
+"""The fast trainer: whole runs inside TensorFlow programs, many networks side by side.
+
+It takes the same steps as Keras's ``fit`` from the same weights over the same batches. What it
+leaves out is what ``fit`` spends on each network: tracing, and Python between epochs.
+
+- A program is traced once for each architecture and width bucket, and serves a whole study.
+- Networks of which the first layer is frozen do not depend on the panel's width: all depths of all
+  panels train side by side on a model axis.
+- Whole networks lie side by side on a GPU, as many as the memory budget holds. On a CPU they are
+  trained one after another: their multiplications fill it.
+- Samples that the budget does not hold stay int8 on the host and are fed in blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float32
+
+from genotransfer.models.initial_weights import draw_weights
+from genotransfer.models.networks import count_trainable_depths
+from genotransfer.training.blocks import train_in_blocks
+from genotransfer.training.devices import choose_memory_budget, has_gpu, limit_threads
+from genotransfer.training.forward import ForwardRunner
+from genotransfer.training.jobs import (
+    CURVE_COLUMNS,
+    TrainedNetwork,
+    TrainingJob,
+    TrainingSettings,
+    Weights,
+    check_job,
+)
+from genotransfer.training.opened import close_network, open_network
+from genotransfer.training.programs import Batches, Program, Run
+from genotransfer.training.stacks import (
+    Prepared,
+    arrange_batches,
+    estimate_bytes,
+    group_jobs,
+    split_group,
+)
+from genotransfer.training.widths import BUCKETS, choose_width, resize_weights
+
+MOST_IN_STACK = 128
+
+
+class StackedTrainer:
+    """The fast trainer; it keeps its programs from one call to the next.
+
+    Parameters
+    ----------
+    buckets : widths that programs are traced for, ascending: see `choose_buckets`.
+    compiled : whether XLA compiles the programs. None does so on a GPU only: on a CPU, XLA takes
+        four times as long to compile as TensorFlow to trace, for runs that are no shorter.
+    stack_whole : whether whole networks lie side by side. None does so on a GPU only: on a CPU the
+        multiplications of one fill it, and a stack runs until its last network stops.
+
+    Attributes
+    ----------
+    n_passes : how often a program was run.
+    """
+
+    def __init__(
+        self,
+        buckets: Sequence[int] = BUCKETS,
+        *,
+        compiled: bool | None = None,
+        stack_whole: bool | None = None,
+    ) -> None:
+        self.n_passes = 0
+        self._buckets = tuple(buckets)
+        self._compiled, self._stack_whole = compiled, stack_whole
+        self._shapes: dict[tuple[Any, ...], Shape] = {}
+        self._frozen: tuple[tuple[Any, ...], tuple[np.ndarray, np.ndarray]] | None = None
+        self._forward = ForwardRunner()
+
+    def train_networks(
+        self,
+        jobs: Iterable[TrainingJob],
+        settings: TrainingSettings,
+        progress: Callable[[TrainedNetwork], Any] | None = None,
+    ) -> Iterator[TrainedNetwork]:
+        """Yield one trained network for each job, stack by stack.
+
+        Adam on the sparse categorical cross-entropy of the logits; training stops `patience`
+        epochs after the lowest loss on VD, whose weights are kept. The jobs are read to the end
+        before the first of them is trained.
+
+        Raises
+        ------
+        StudyError
+            A job has no samples, an unknown network, or more trainable layers than there are.
+        """
+        limit_threads(settings.threads)
+        on_gpu = has_gpu()
+        compiled = on_gpu if self._compiled is None else self._compiled
+        stack_whole = on_gpu if self._stack_whole is None else self._stack_whole
+        budget = choose_memory_budget(settings.memory_gib)
+        buckets = self._buckets if compiled else ()
+        prepared = [self._prepare(job) for job in jobs]
+        for group in group_jobs(prepared, buckets):
+            first = prepared[group[0]]
+            size = estimate_bytes(first)
+            # Steps of a window are loops, which gain nothing from a stack.
+            alone = first.job.window is not None or (first.is_whole and (not stack_whole or size > budget))
+            shape = self._find_shape(first, settings, stacked=not alone, compiled=compiled)
+            for positions in split_group(group, 1 if alone else min(budget // size, MOST_IN_STACK)):
+                stack = [prepared[position] for position in positions]
+                self.n_passes += 1
+                if alone and first.is_whole and size > budget:
+                    runs = [train_in_blocks(shape, stack[0], settings, budget)]
+                else:
+                    runs = shape.train(stack)
+                for one, run in zip(stack, runs, strict=True):
+                    trained = _finish(one, run, shape.arrays)
+                    if progress is not None:
+                        progress(trained)
+                    yield trained
+
+    def _prepare(self, job: TrainingJob) -> Prepared:
+        depth = check_job(job)
+        weights = job.initial_weights
+        if weights is None:
+            weights = draw_weights(job.network, job.train.dosages.shape[1], window=job.window, seed=job.seed)
+        one = Prepared(job, depth, weights)
+        return one if one.is_whole else replace(one, features=self._run_frozen(job, weights))
+
+    def _run_frozen(self, job: TrainingJob, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the first layer puts out, on TD and on VD."""
+        # Jobs of one source model at successive depths share their frozen outputs.
+        asked = (weights, job.train, job.validation, job.standardiser)
+        if self._frozen is None or any(a is not b for a, b in zip(self._frozen[0], asked, strict=True)):
+            train, validation = (
+                self._forward.run_layers(
+                    job.network, weights, job.standardiser.transform(split.dosages), window=job.window
+                )[0]
+                for split in (job.train, job.validation)
+            )
+            self._frozen = (asked, (train, validation))
+        return self._frozen[1]
+
+    def _find_shape(
+        self, one: Prepared, settings: TrainingSettings, *, stacked: bool, compiled: bool
+    ) -> Shape:
+        job = one.job
+        # Only the number of time steps of a window depends on the number of variants.
+        width = job.train.dosages.shape[1] if job.window is not None else None
+        key = (job.network, job.window, width, one.is_whole, settings, stacked, compiled)
+        if key not in self._shapes:
+            buckets = self._buckets if compiled else ()
+            self._shapes[key] = Shape(one, settings, buckets, stacked=stacked, compiled=compiled)
+        return self._shapes[key]
+
+
+class Shape:
+    """A program, and how the networks of its shape are put into it.
+
+    Parameters
+    ----------
+    buckets : widths that networks are padded to; none where any width does.
+    """
+
+    def __init__(
+        self,
+        one: Prepared,
+        settings: TrainingSettings,
+        buckets: Sequence[int],
+        *,
+        stacked: bool,
+        compiled: bool,
+    ) -> None:
+        network, window = one.job.network, one.job.window
+        if one.is_whole and window is None:
+            opened = open_network(network)
+        else:
+            n_variants = one.job.train.dosages.shape[1] if window is not None else 1
+            n_layers = count_trainable_depths(network) - (0 if one.is_whole else 1)
+            opened = close_network(network, n_variants, n_layers, window)
+        opened.compute_in(settings.precision)
+        self._settings, self._buckets, self._compiled = settings, buckets, compiled
+        self.arrays = opened.layer_sizes
+        self.program = Program(opened, settings, stacked=stacked, dosages=one.is_whole, compiled=compiled)
+
+    def choose_width(self, one: Prepared) -> int:
+        """Return the width at which the program takes a network."""
+        n_variants = one.job.train.dosages.shape[1]
+        return choose_width(n_variants, one.job.window, self._buckets) if self._buckets else n_variants
+
+    def train(self, stack: list[Prepared]) -> list[Run]:
+        """Train networks side by side, or the one there is."""
+        batches = [
+            arrange_batches(one, self._settings, self.choose_width(one), fill=self._compiled) for one in stack
+        ]
+        weights = [self.take_weights(one) for one in stack]
+        factors = np.stack([self.choose_factors(one) for one in stack])
+        if not self.program.stacked:
+            return [self.program.train(weights, factors, batches[0])]
+        run = self.program.train(weights, factors, Batches.stack(batches))
+        return [
+            Run([array[at] for array in run.weights], run.curves[:, at], run.best[at], run.stopped[at])
+            for at in range(len(stack))
+        ]
+
+    def take_weights(self, one: Prepared) -> Weights:
+        """Return the first weights of the layers that the program holds, at the width of the bucket."""
+        if one.is_whole:
+            return resize_weights(one.job.network, one.weights, self.choose_width(one), one.job.window)
+        return one.weights[-sum(self.arrays) :]
+
+    def choose_factors(self, one: Prepared) -> Float32[np.ndarray, " n_arrays"]:
+        """Return 1 for each array that is trained, 0 for each that is frozen."""
+        frozen = len(self.arrays) - one.depth
+        layers = np.repeat(np.arange(len(self.arrays)), self.arrays)
+        return (layers >= frozen).astype(np.float32)
+
+
+def _finish(one: Prepared, run: Run, arrays: list[int]) -> TrainedNetwork:
+    job = one.job
+    n_variants = job.train.dosages.shape[1]
+    if one.is_whole:
+        weights = resize_weights(job.network, run.weights, n_variants, job.window)
+    else:
+        # Frozen layers keep the arrays they were given.
+        kept = len(one.weights) - sum(arrays[-one.depth :])
+        weights = [*one.weights[:kept], *run.weights[kept - len(one.weights) :]]
+    stopped = int(run.stopped)
+    curve = pd.DataFrame(run.curves[:stopped].astype(np.float64), columns=CURVE_COLUMNS[1:])
+    curve.insert(0, "epoch", np.arange(1, stopped + 1, dtype=np.int32))
+    return TrainedNetwork(
+        job.key,
+        job.network,
+        n_variants,
+        job.window,
+        weights,
+        curve,
+        best_epoch=int(run.best),
+        stopped_epoch=stopped,
+    )
