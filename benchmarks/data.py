@@ -10,6 +10,7 @@ from genotransfer import __version__
 from genotransfer.baselines import PanelData
 from genotransfer.config import Study
 from genotransfer.errors import GenotransferError
+from genotransfer.panels import read_panels
 from genotransfer.stages.models import load_panels
 from genotransfer.study_files import parse_study
 from pipelines.cli import find_study
@@ -52,6 +53,12 @@ class StudyData:
         """Folders of the source's and the target's filesets."""
         roles = ("source", "target")
         return {role: str(self._find(f"prepare-genotypes/{role}_genotypes")) for role in roles}
+
+    def measure_panels(self, phenotype: str, below: int | None = None) -> dict[str, int]:
+        """Return the number of SNPs of each panel of the source, those narrower than `below` if given."""
+        panels = read_panels(self.cohorts / phenotype / "panels.parquet")
+        sizes = panels[panels["population"] == "source"].groupby("panel").size()
+        return {str(name): int(size) for name, size in sizes.items() if below is None or size < below}
 
     def load_panels(self, phenotype: str, below: int | None = None) -> list[PanelData]:
         """Read a phenotype's panels of the source, those narrower than `below` where it is given."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -177,18 +177,15 @@ class _FamilyWork:
         from genotransfer.training.api import get_trainer
         from genotransfer.training.forward import ForwardRunner
 
-        self._data, self._phenotypes, self._models, self._below = read_data(data), phenotypes, models, below
+        self._data, self._models = read_data(data), models
         self._networks = self._data.study.networks_of(family)
         training = self._data.study.training
-        self._settings = TrainingSettings(
-            epochs=training.epochs,
-            batch_size=training.batch_size,
-            learning_rate=training.learning_rate,
-            patience=training.patience,
-            threads=threads,
-        )
+        asked = {one.name: getattr(training, one.name) for one in fields(TrainingSettings)}
+        self._settings = TrainingSettings(**asked | {"threads": threads})
+        self._phenotypes, self._below = phenotypes, below
+        widths = [width for one in phenotypes for width in self._data.measure_panels(one, below).values()]
         self._runner = ForwardRunner()
-        self.trainer = TimedTrainer(get_trainer(training.trainer))
+        self.trainer = TimedTrainer(get_trainer(training.trainer, widths))
 
     def train_source(self) -> None:
         from genotransfer.transfer import train_source_networks

@@ -81,7 +81,7 @@ def measure_peers(
     per_cell : panels of each network in each class of widths.
     variables : of the environment, beside those of each way.
     """
-    widths = {panel.name: len(panel.variants) for panel in data.load_panels(phenotype)}
+    widths = data.measure_panels(phenotype)
     generator = make_generator(data.study.seed, "benchmark", phenotype)
     sample = draw_sample(widths, list(data.study.models.networks), per_cell, generator)
     places = [replace(place, variables=place.variables | (variables or {})) for place in (ALONE, PIPELINE)]

@@ -67,7 +67,7 @@ def fit_plain(
     """Run the plain loop over a sample: a task of `benchmarks.worker`."""
     import keras  # noqa: F401 - so that no import is timed
 
-    from genotransfer.training.keras_trainer import limit_threads
+    from genotransfer.training.devices import limit_threads
 
     limit_threads(threads)
     opened = read_data(data)
