@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, replace
 from typing import Any
@@ -52,7 +53,7 @@ class Peers:
     def describe(self) -> str:
         """Return both samples as tables for the eye."""
         return "\n".join(
-            f"plain loop, {name}: seconds of each training measured, by kind, network and SNPs\n"
+            f"\nplain loop, {name}: seconds (of the CPU) of each training measured, by network and SNPs\n"
             f"{describe_sample(table)}\n"
             f"{len(table)} trainings, {table['seconds'].sum():.0f} s of the wall, {table['cpu'].sum():.0f} s CPU"
             for name, table in (("alone", self.alone), ("two side by side", self.side_by_side))
@@ -61,7 +62,7 @@ class Peers:
     def tabulate(self) -> dict[str, list[dict[str, Any]]]:
         """Return both samples, row by row, for JSON."""
         return {
-            name: table.astype(object).where(table.notna(), None).to_dict("records")
+            name: json.loads(table.to_json(orient="records", double_precision=6))
             for name, table in (("alone", self.alone), ("side_by_side", self.side_by_side))
         }
 

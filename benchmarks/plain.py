@@ -166,8 +166,12 @@ def _read_clocks() -> dict[str, float]:
 
 
 def describe_sample(measured: pd.DataFrame) -> str:
-    """Return the measured trainings as a table for the eye: seconds by kind, network and width."""
-    table = measured.pivot_table(
-        index=["kind", "network"], columns="n_variants", values="seconds", aggfunc="mean"
+    """Return the measured trainings as a table for the eye: seconds (CPU seconds) by network and width."""
+    told = [
+        f"{seconds:.1f} ({cpu:.1f})"
+        for seconds, cpu in zip(measured["seconds"], measured["cpu"], strict=True)
+    ]
+    table = measured.assign(told=told).pivot_table(
+        index=["kind", "network"], columns="n_variants", values="told", aggfunc=" ".join
     )
-    return table.round(1).to_string(na_rep="")
+    return table.to_string(na_rep="")

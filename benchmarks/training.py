@@ -62,6 +62,7 @@ def main() -> None:
             f"{options.sample} panel(s) of {phenotype} for each network in each class of widths, "
             "a base training and a fine-tuning of random depth each"
         )
+        print(f"\nmeasuring the plain loop on a sample of {phenotype}: some minutes", flush=True)
         peers = measure_peers(data, phenotype, options.sample)
         print(peers.describe(), flush=True)
         details["plain"] = peers.tabulate()
