@@ -57,6 +57,18 @@ lock: ## Resolve requirements.lock anew
 	@uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		--python-version 3.11 --extra dev --extra vcf pyproject.toml -o requirements.lock
 
+.PHONY: bench-training
+bench-training: $(INSTALLED) ## Measure training against the plain Keras loop, and whole studies: see docs/reference/benchmarks.md
+	@$(BIN)/python -m benchmarks.training
+
+.PHONY: bench-scale
+bench-scale: $(INSTALLED) ## Measure training on 100,000 samples of 6,600 SNPs
+	@$(BIN)/python -m benchmarks.scale
+
+.PHONY: bench-gpu
+bench-gpu: $(INSTALLED) ## Measure training on a GPU, where TensorFlow sees one
+	@$(BIN)/python -m benchmarks.training_gpu
+
 .PHONY: clean
 clean: ## Remove the environment and caches; runs/ stays
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
