@@ -13,7 +13,7 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -238,26 +238,26 @@ def _unpack_weights(form: _Form, packed: bytes, shapes: list[tuple[int, ...]]) -
     import h5py
 
     arrays: dict[int, np.ndarray] = {}
+    paths = {entry.weight: entry.path for entry in form.entries if entry.weight is not None}
     with h5py.File(io.BytesIO(packed), "r") as file:
-        for entry in form.entries:
-            if entry.weight is None:
-                continue
-            _check_links(file, entry.path)
-            array = file[entry.path]
+        _check_links(file, paths.values())
+        for weight, path in paths.items():
+            array = file[path]
             if array.external or array.is_virtual:
-                raise ValueError(f"{entry.path} lies outside the file")
+                raise ValueError(f"{path} lies outside the file")
             # Before it is read: a size that nothing is stored for would fill the memory.
-            if array.shape != shapes[entry.weight] or array.dtype != np.float32:
-                raise ValueError(f"{entry.path} has shape {array.shape} and type {array.dtype}")
-            arrays[entry.weight] = array[()]
+            if array.shape != shapes[weight] or array.dtype != np.float32:
+                raise ValueError(f"{path} has shape {array.shape} and type {array.dtype}")
+            arrays[weight] = array[()]
     return [arrays[at] for at in range(len(arrays))]
 
 
-def _check_links(file: Any, path: str) -> None:
-    """Refuse a path that does not lie in the file itself, as a link to another file's would not."""
-    import h5py
+def _check_links(file: Any, paths: Iterable[str]) -> None:
+    """Refuse paths that do not lie in the file itself, as a link to another file's would not."""
+    from h5py import h5l
 
-    parts = path.split("/")
-    for length in range(1, len(parts) + 1):
-        if not isinstance(file.get("/".join(parts[:length]), getlink=True), h5py.HardLink):
-            raise ValueError(f"{path} lies outside the file")
+    parts = [path.split("/") for path in paths]
+    places = {"/".join(one[:length]) for one in parts for length in range(1, len(one) + 1)}
+    for place in sorted(places):  # what is above comes first
+        if file.id.links.get_info(place.encode()).type != h5l.TYPE_HARD:
+            raise ValueError(f"{place} lies outside the file")
