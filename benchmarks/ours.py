@@ -17,6 +17,7 @@ from benchmarks.data import StudyData, describe_data, read_data
 from benchmarks.processes import ONE_THREAD, SLOTS, Task, find_best_order, find_makespan, run_chains
 from genotransfer.models.source_models import load_source_models, save_source_models
 from genotransfer.training.jobs import TrainingSettings
+from pipelines.local import order_families
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def train_study(
         is compiled.
     below : take panels narrower than this only.
     """
-    families = tuple(data.study.families)
+    families = tuple(order_families(data.study))
     with tempfile.TemporaryDirectory() as models:
 
         def describe(name: str, family: str) -> Task:

@@ -93,6 +93,15 @@ def run_study(study: Study, runs: Path, console: Console | None = None) -> Path:
     return run.folder
 
 
+def order_families(study: Study) -> list[str]:
+    """Return the study's families of networks, those that take longest first.
+
+    Two turns of a loop run at a time, so that the longest should not be left for last. The paper
+    lists its networks from the shortest to the longest.
+    """
+    return study.families[::-1]
+
+
 def _make_run_folder(study: Study, runs: Path) -> Path:
     runs.mkdir(parents=True, exist_ok=True)
     stem = f"{study.name}-{datetime.now():%Y%m%d-%H%M%S}"
@@ -143,10 +152,9 @@ def _execute(study: Study, run: _Run, environment: dict[str, str]) -> None:
                 runner=local.SubprocessRunner(use_venv=False),
                 pipeline_root=str(run.folder / "artifacts"),
             )
-            # Two turns of a loop run at a time; with the longest first, none is left for last. The
-            # paper's networks go from the shortest to the longest.
-            families = study.families[::-1]
-            transfer_study(study=study.to_json(), phenotypes=study.phenotype_names, families=families)
+            transfer_study(
+                study=study.to_json(), phenotypes=study.phenotype_names, families=order_families(study)
+            )
     except BaseException as error:
         run.error = error
     finally:

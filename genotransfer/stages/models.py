@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -120,28 +121,34 @@ def keep_best(
 
     The best is the best by the selection rule, a total order; the best of the whole study is then
     among the best of its parts. The learning curves of all of them go beside the models.
+
+    Parameters
+    ----------
+    fitted : candidates, those of a phenotype one after another.
     """
     folder = Path(models_folder)
     folder.mkdir(parents=True, exist_ok=True)
     candidates: list[Candidate] = []
-    best: dict[tuple[str, str], Candidate] = {}
-    for one in fitted:
-        candidates.append(one.candidate)
-        place = (one.candidate.phenotype, one.candidate.method)
-        leader = best.get(place)
-        if leader is None or is_better(one.candidate, leader):
-            save_predictor(folder / one.candidate.key, one.predictor)
-            best[place] = one.candidate
-            if leader is not None:
-                shutil.rmtree(folder / leader.key)
-        if curves is not None:
-            curves.add(one)
-        tell(one)
+    n_models = 0
+    for _, of_phenotype in groupby(fitted, key=lambda one: one.candidate.phenotype):
+        # A leader's model is made when it has been beaten by none.
+        leaders: dict[str, Fitted] = {}
+        for one in of_phenotype:
+            candidates.append(one.candidate)
+            leader = leaders.get(one.candidate.method)
+            if leader is None or is_better(one.candidate, leader.candidate):
+                leaders[one.candidate.method] = one
+            if curves is not None:
+                curves.add(one)
+            tell(one)
+        for leader in leaders.values():
+            save_predictor(folder / leader.candidate.key, leader.predictor)
+        n_models += len(leaders)
     if curves is not None:
         curves.write(folder)
     with replace_together(leaderboard) as [path]:
         tabulate(candidates).to_parquet(path, index=False)
-    return Kept(len(candidates), len(best))
+    return Kept(len(candidates), n_models)
 
 
 def gather_cohorts(phenotypes: dict[str, str], panels: dict[str, str], cohorts_folder: str | Path) -> None:
