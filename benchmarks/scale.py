@@ -1,6 +1,6 @@
 """One network on 100,000 samples of 6,600 SNPs: `python -m benchmarks.scale`, or `make bench-scale`.
 
-Expected on 2 cores: see docs/reference/benchmarks.md. Needs some 10 GB of memory.
+Expected on 2 cores: see docs/reference/benchmarks.md. Needs 6 GiB of memory.
 
 The genotypes are drawn at random, int8, with a planted signal; TensorFlow uses all cores. The first
 training, of one epoch, tells what compiling costs; the second, compiled already, tells the rate.
