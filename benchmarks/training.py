@@ -90,6 +90,7 @@ def measure_slice(data: StudyData, phenotype: str, peers: Peers, details: Figure
         "slice_ratio_standard_error": _round(cold["ratio_standard_error"], 1),
         "slice_ratio_warm": round(warm["ratio"], 1),
         "slice_ratio_of_cpu": round(cold["ratio_of_cpu"], 1),
+        "slice_ratio_to_side_by_side": round(cold["ratio_to_side_by_side"], 1),
         "slice_ratio_to_reused": round(cold["ratio_to_reused"], 1),
         "slice_seconds": round(cold["seconds"], 1),
     }
@@ -106,6 +107,7 @@ def measure_paper(data: StudyData, peers: Peers, details: Figures) -> Figures:
         "paper_ratio": round(found["ratio"], 1),
         "paper_ratio_standard_error": _round(found["ratio_standard_error"], 1),
         "paper_ratio_of_cpu": round(found["ratio_of_cpu"], 1),
+        "paper_ratio_to_side_by_side": round(found["ratio_to_side_by_side"], 1),
         "paper_minutes": round(found["seconds"] / 60, 2),
         "peak_gib": None if found["peak_bytes"] is None else round(found["peak_bytes"] / GIB, 2),
         "gemm_share": round(found["gemm_share"], 3),

@@ -12,14 +12,13 @@ from jaxtyping import Int8, Int32
 from genotransfer.splits import LabelledSamples
 from genotransfer.training.jobs import TrainingSettings, batch_order
 from genotransfer.training.programs import Program, Run
-from genotransfer.training.stacks import Prepared, widen_scale
+from genotransfer.training.stacks import BYTES_A_DOSAGE, Prepared, widen_scale
 from genotransfer.training.widths import widen_dosages
 
 if TYPE_CHECKING:
     from genotransfer.training.stacked_trainer import Shape
 
 MOST_BATCHES = 32
-BYTES_A_DOSAGE = 5 * 3  # int8 and float32, with the values TensorFlow holds on the way
 
 
 def train_in_blocks(shape: Shape, one: Prepared, settings: TrainingSettings, budget: int) -> Run:

@@ -18,6 +18,9 @@ from genotransfer.training.widths import choose_width, widen_dosages
 # XLA compiles anew for each number of rows, so rows are filled up to a multiple of these.
 TRAIN_ROWS, VALIDATION_ROWS = 1024, 128
 
+# A dosage as int8 and as float32, with the values TensorFlow holds while it standardises.
+BYTES_A_DOSAGE = 5 * 3
+
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
@@ -131,8 +134,8 @@ def estimate_bytes(one: Prepared) -> int:
     rows = len(job.train.labels) + len(job.validation.labels)
     if one.features is not None:
         return 5 * _count_bytes(one.weights) + _count_bytes(one.features)
-    # Weights, two moments, the best ones and the gradient; dosages as int8 and as float32.
-    return 5 * _count_bytes(one.weights) + 5 * rows * len(job.standardiser.mean)
+    # Weights, two moments, the best ones and the gradient.
+    return 5 * _count_bytes(one.weights) + BYTES_A_DOSAGE * rows * len(job.standardiser.mean)
 
 
 def _count_bytes(arrays: Iterable[np.ndarray]) -> int:
