@@ -20,7 +20,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 setup: $(INSTALLED) ## Make the environment .venv from requirements.lock
 
 .PHONY: oracles
-oracles: ## Install PLINK 1.9 and 2 (Debian or Ubuntu), which the tests compare with
+oracles: ## Install PLINK 1.9 and 2 and bcftools (Debian or Ubuntu), which the tests compare with
 	@tools/install_oracles.sh
 
 .PHONY: run

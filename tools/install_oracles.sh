@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Install the programs the parity tests compare with, where they are absent: PLINK 1.9 and PLINK 2.
+# Install the programs the parity tests compare with, where they are absent: PLINK 1.9, PLINK 2
+# and bcftools.
 set -euo pipefail
-command -v plink1.9 >/dev/null && command -v plink2 >/dev/null && exit 0
+command -v plink1.9 >/dev/null && command -v plink2 >/dev/null && command -v bcftools >/dev/null && exit 0
 if ! command -v apt-get >/dev/null; then
-    echo "The tests compare with PLINK: put plink1.9 and plink2 on the PATH." >&2
+    echo "The tests compare with PLINK and bcftools: put plink1.9, plink2 and bcftools on the PATH." >&2
     exit 1
 fi
 as_root=()
 [ "$(id -u)" = 0 ] || as_root=(sudo)
 "${as_root[@]}" apt-get update -qq
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq plink1.9 plink2 >/dev/null
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq plink1.9 plink2 bcftools >/dev/null
