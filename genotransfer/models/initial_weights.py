@@ -29,13 +29,10 @@ def draw_weights(name: str, n_variants: int, *, window: int | None = None, seed:
 
     Notes
     -----
-    The same initialisers draw the same numbers from the same seeds; building the layers around
-    them would take ten times as long.
+    The same initialisers draw the same numbers from the same seeds, without the layers around them.
     """
     spec = find_network(name)
-    width = n_variants
-    if spec.recurrent and window is not None:
-        width = window
+    width = window if spec.recurrent and window is not None else n_variants
     weights: Weights = []
     for position, units in enumerate(spec.recurrent, start=1):
         label = f"{spec.family}_{position}"

@@ -13,7 +13,7 @@ from genotransfer.splits import LabelledSamples
 from genotransfer.training.jobs import TrainingSettings, batch_order
 from genotransfer.training.programs import Program, Run
 from genotransfer.training.stacks import BYTES_A_DOSAGE, Prepared, widen_scale
-from genotransfer.training.widths import widen_dosages
+from genotransfer.training.widths import widen_inputs
 
 if TYPE_CHECKING:
     from genotransfer.training.stacked_trainer import Shape
@@ -67,7 +67,7 @@ def _take_blocks(
         rows = batches[batches >= 0]
         places = np.full(batches.shape, -1, np.int32)
         places[batches >= 0] = np.arange(len(rows), dtype=np.int32)
-        return widen_dosages(samples.dosages[rows], width), samples.labels[rows].astype(np.int32), places
+        return widen_inputs(samples.dosages[rows], width), samples.labels[rows].astype(np.int32), places
 
     parts = [order[start : start + n_batches] for start in range(0, len(order), n_batches)]
     with ThreadPoolExecutor(1) as pool:
@@ -88,6 +88,6 @@ def _measure(
         part = slice(start, start + n_rows)
         labels = samples.labels[part].astype(np.int32)
         counts = np.ones(len(labels), np.float32)
-        found = program.measure_block(widen_dosages(samples.dosages[part], width), labels, counts, *scale)
+        found = program.measure_block(widen_inputs(samples.dosages[part], width), labels, counts, *scale)
         sums += np.array([float(total) for total in found])
     return sums[:2] / sums[2]

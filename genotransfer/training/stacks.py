@@ -13,7 +13,7 @@ from jaxtyping import Float32
 from genotransfer.models.networks import count_trainable_depths
 from genotransfer.training.jobs import TrainingJob, TrainingSettings, Weights, batch_order
 from genotransfer.training.programs import Batches
-from genotransfer.training.widths import choose_width, widen_dosages
+from genotransfer.training.widths import choose_width, widen_inputs
 
 # XLA compiles anew for each number of rows, so rows are filled up to a multiple of these.
 TRAIN_ROWS, VALIDATION_ROWS = 1024, 128
@@ -63,7 +63,7 @@ def arrange_batches(one: Prepared, settings: TrainingSettings, width: int, *, fi
     if fill:
         steps = fill_rows(steps, settings.epochs * -(-rows // settings.batch_size), -1)
     if one.features is None:
-        values = [widen_dosages(split.dosages, width) for split in (job.train, job.validation)]
+        values = [widen_inputs(split.dosages, width) for split in (job.train, job.validation)]
         mean, sd = widen_scale(job, width)
     else:
         values = list(one.features)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Float32, Int8
+from jaxtyping import Shaped
 
 from genotransfer.models.networks import NETWORKS
 from genotransfer.training.jobs import Weights
@@ -97,22 +97,11 @@ def resize_weights(network: str, weights: Weights, width: int, window: int | Non
 
 
 def widen_inputs(
-    values: Float32[np.ndarray, "n_samples n_variants"], width: int
-) -> Float32[np.ndarray, "n_samples width"]:
-    """Return standardised dosages with zero columns added up to `width`."""
+    values: Shaped[np.ndarray, "n_samples n_variants"], width: int
+) -> Shaped[np.ndarray, "n_samples width"]:
+    """Return dosages, standardised or not, with columns of 0 added up to `width`."""
     if values.shape[1] == width:
         return values
-    wider = np.zeros((len(values), width), dtype=np.float32)
+    wider = np.zeros((len(values), width), dtype=values.dtype)
     wider[:, : values.shape[1]] = values
-    return wider
-
-
-def widen_dosages(
-    dosages: Int8[np.ndarray, "n_samples n_variants"], width: int
-) -> Int8[np.ndarray, "n_samples width"]:
-    """Return dosages with columns of 0 added up to `width`."""
-    if dosages.shape[1] == width:
-        return dosages
-    wider = np.zeros((len(dosages), width), dtype=np.int8)
-    wider[:, : dosages.shape[1]] = dosages
     return wider
