@@ -1,0 +1,1 @@
+"""Polygenic scores: sums of allele counts, learnt on the source and adapted to the target."""
