@@ -6,12 +6,17 @@ ED only: nothing in it comes from FD.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-METHODS = ("none", "snp_transfer", "deep_simple", "deep_pretrained", "deep_finetuned")
+METHODS = ("none", "snp_transfer", "deep_simple", "deep_pretrained", "deep_finetuned", "score_transfer")
 DEEP_METHODS = ("deep_simple", "deep_pretrained", "deep_finetuned")
+SCORES_METHOD = "score_transfer"
+# The study's one model of a phenotype, chosen among all methods; beside the methods in the results.
+CHOSEN = "chosen"
+RESULT_METHODS = (*METHODS, CHOSEN)
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,11 @@ class Candidate:
     n_snps : number of variants in the panel.
     model : what is printed, e.g. ``svm``, ``gru_1``, ``gru_1+svm`` (a classical head on a frozen network).
     trainable_layers : layers trained on the target: 0 when none, 1 for the top one only.
-    td_accuracy, vd_accuracy, ed_accuracy : accuracy on the target's splits, 0 to 1.
+    td_accuracy, vd_accuracy, ed_accuracy : accuracy on the target's splits, 0 to 1. Of a score, all
+        are by cross-validation over all people that learn, and the model kept has learnt from all.
     source_ed_accuracy : accuracy on the source's ED; NaN when the model cannot be applied there.
+    target_cv_accuracy, source_cv_accuracy : by cross-validation over TD, VD and ED together; NaN for
+        a model that is not cross-validated.
     """
 
     key: str
@@ -44,6 +52,8 @@ class Candidate:
     vd_accuracy: float
     ed_accuracy: float
     source_ed_accuracy: float
+    target_cv_accuracy: float = math.nan
+    source_cv_accuracy: float = math.nan
 
 
 LEADERBOARD_COLUMNS = list(Candidate.__dataclass_fields__)

@@ -14,7 +14,10 @@ ClassicalName = Literal["svm", "cart", "rus", "forest", "bagging"]
 NetworkName = Literal[
     "ann_1", "ann_2", "ann_3", "gru_1", "gru_2", "lstm_1", "lstm_2", "bilstm_1", "bilstm_2"
 ]  # Muneeb 2022, Tables 4 and 5: models 1-3, 4 and 7, 5 and 8, 6 and 9
-MethodName = Literal["none", "snp_transfer", "deep_simple", "deep_pretrained", "deep_finetuned"]
+ScoreName = Literal["susie", "susie_joint"]  # genotransfer.scores.registry
+MethodName = Literal[
+    "none", "snp_transfer", "deep_simple", "deep_pretrained", "deep_finetuned", "score_transfer"
+]
 TestName = Literal["allelic", "genotypic", "trend", "fisher", "logistic"]
 NO_FAMILY = "none"
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -203,6 +206,10 @@ class Models(Settings):
 
     classical: list[ClassicalName] = Field(default=["svm", "cart", "rus", "forest", "bagging"], min_length=1)
     networks: list[NetworkName] = Field(default=list(get_args(NetworkName)), min_length=1)
+    scores: list[ScoreName] = Field(
+        default=list(get_args(ScoreName)), min_length=1, description="polygenic scores"
+    )
+    folds: Annotated[int, Field(ge=2)] = Field(5, description="of the scores' cross-validation")
 
 
 class Training(Settings):
@@ -238,9 +245,14 @@ class Transfer(Settings):
 
 
 class Selection(Settings):
-    """The rule that chooses the best model on ED."""
+    """The rule that chooses a phenotype's one model among all methods.
 
-    rule: Literal["paper"] = "paper"
+    By method the choice is always the paper's, so that its tables can be set beside the paper's.
+    """
+
+    rule: Literal["evidence", "paper"] = Field(
+        "evidence", description="paper: the best on the target's ED; evidence: all that source and target say"
+    )
 
 
 class Tracking(Settings):
@@ -308,6 +320,7 @@ class Study(Settings):
             ("phenotypes", self.phenotype_names),
             ("models.classical", self.models.classical),
             ("models.networks", self.models.networks),
+            ("models.scores", self.models.scores),
             ("transfer.methods", self.transfer.methods),
             ("transfer.fit_on", self.transfer.fit_on),
             ("panels.source", self.panels.source),

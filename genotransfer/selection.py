@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from genotransfer.candidates import LEADERBOARD_COLUMNS, METHODS, Candidate
+from genotransfer.candidates import LEADERBOARD_COLUMNS, METHODS, RESULT_METHODS, Candidate
 from genotransfer.errors import StudyError
 
 Merit = tuple[float, float, float, int, int, str]
@@ -102,9 +102,9 @@ def select_among(leaderboard: pd.DataFrame, methods: Sequence[str]) -> pd.DataFr
 
 
 def sort_phenotypes(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with ``phenotype`` and ``method`` in natural order and the order of METHODS."""
+    """Return a table with ``phenotype`` and ``method`` in natural order and the order of the methods."""
     keys = [
-        (split_digits(phenotype), METHODS.index(method))
+        (split_digits(phenotype), RESULT_METHODS.index(method))
         for phenotype, method in zip(table["phenotype"], table["method"], strict=True)
     ]
     return table.iloc[sorted(range(len(keys)), key=keys.__getitem__)].reset_index(drop=True)

@@ -66,6 +66,7 @@ def track_study(
         raise StudyError("No MLflow store is named. Set tracking.uri or MLFLOW_TRACKING_URI.")
     results = pd.read_parquet(Path(results_folder) / "results.parquet")
     chosen = pd.read_parquet(Path(selection_folder) / "chosen.parquet")
+    members = pd.read_parquet(Path(selection_folder) / "members.parquet")
     curves = read_curves(list(models.values())).take(chosen["key"])
     owned = "MLFLOW_RUN_ID" not in os.environ  # a run of KFP's plugin is the plugin's to end
     parent = ""
@@ -76,7 +77,9 @@ def track_study(
         runs = {"study": parent}
         merged = chosen.merge(results.drop(columns=_shared(chosen, results)), on=["phenotype", "method"])
         for _, row in merged.iterrows():
-            run = _log_choice(client, parent, study, row, models[row["part"]], curves)
+            mine = (members["phenotype"] == row["phenotype"]) & (members["method"] == row["method"])
+            folders = [Path(models[one["part"]]) / one["key"] for _, one in members[mine].iterrows()]
+            run = _log_choice(client, parent, study, row, folders, curves)
             runs[f"{row['phenotype']}/{row['method']}"] = run
         if owned:
             client.set_terminated(parent)
@@ -125,7 +128,7 @@ def _log_study(client: MlflowClient, run: str, study: Study, results: pd.DataFra
 
 
 def _log_choice(
-    client: MlflowClient, parent: str, study: Study, row: pd.Series, models: str, curves: pd.DataFrame
+    client: MlflowClient, parent: str, study: Study, row: pd.Series, models: list[Path], curves: pd.DataFrame
 ) -> str:
     experiment = client.get_run(parent).info.experiment_id
     name = f"{study.target}_{row['phenotype']} {row['method']}"
@@ -139,7 +142,8 @@ def _log_choice(
     params = _make_params({name: row[name] for name in names})
     for start in range(0, max(len(metrics), 1), 1000):  # MLflow's limit on one batch
         client.log_batch(run, metrics=metrics[start : start + 1000], params=params if start == 0 else [])
-    client.log_artifacts(run, str(Path(models) / row["key"]), "model")
+    for folder in models:
+        client.log_artifacts(run, str(folder), "model" if len(models) == 1 else f"model/{folder.name}")
     client.set_terminated(run)
     return run
 

@@ -1,6 +1,6 @@
 """The transfer study: Modules 1 to 5 of Muneeb et al. 2022 as one flat pipeline.
 
-A loop over the phenotypes makes the data and the classical models; a loop over the families of
+A loop over the phenotypes makes the data, the classical models and the polygenic scores; a loop over the families of
 networks trains and transfers, each task taking all phenotypes of its family, so that a network is
 compiled once in a study and a cluster can give each family a GPU. Collected artifacts of one loop
 cannot be used inside another, so `gather_cohorts` stands between them.
@@ -22,6 +22,7 @@ from components.select_panels.component import select_panels
 from components.test_association.component import test_association
 from components.track_study.component import track_study
 from components.train_baselines.component import train_baselines
+from components.train_scores.component import train_scores
 from components.train_source_models.component import train_source_models
 from components.transfer_models.component import transfer_models
 from components.write_report.component import write_report
@@ -84,6 +85,13 @@ def transfer_study(
             source_genotypes=source,
             target_genotypes=target,
         ).outputs
+        scores = train_scores(
+            planned=planned,
+            phenotypes=learning,
+            variants=kept,
+            source_genotypes=source,
+            target_genotypes=target,
+        ).outputs
 
     cohorts = gather_cohorts(phenotypes=dsl.Collected(learning), panels=dsl.Collected(panels)).outputs[
         "cohorts"
@@ -105,12 +113,14 @@ def transfer_study(
     selection = select_best_model(
         planned=planned,
         baselines=dsl.Collected(baselines["leaderboard"]),
+        scores=dsl.Collected(scores["leaderboard"]),
         transferred=dsl.Collected(transferred["leaderboard"]),
     ).outputs["selection"]
     results = evaluate_final(
         planned=planned,
         selection=selection,
         baseline_models=dsl.Collected(baselines["models"]),
+        score_models=dsl.Collected(scores["models"]),
         transferred_models=dsl.Collected(transferred["models"]),
         phenotypes=dsl.Collected(learning),
         truths=dsl.Collected(labels["truth"]),
@@ -136,5 +146,6 @@ def transfer_study(
         selection=selection,
         report=report,
         baseline_models=dsl.Collected(baselines["models"]),
+        score_models=dsl.Collected(scores["models"]),
         transferred_models=dsl.Collected(transferred["models"]),
     )

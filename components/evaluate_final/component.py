@@ -12,6 +12,7 @@ def evaluate_final(
     planned: dsl.Input[dsl.Dataset],
     selection: dsl.Input[dsl.Dataset],
     baseline_models: dsl.Input[List[dsl.Model]],
+    score_models: dsl.Input[List[dsl.Model]],
     transferred_models: dsl.Input[List[dsl.Model]],
     phenotypes: dsl.Input[List[dsl.Dataset]],
     truths: dsl.Input[List[dsl.Dataset]],
@@ -27,6 +28,7 @@ def evaluate_final(
         planned: The study.
         selection: The chosen models.
         baseline_models: Classical models of each phenotype.
+        score_models: Polygenic scores of each phenotype.
         transferred_models: Networks of each family.
         phenotypes: Labels of TD, for where the oracle cuts its score.
         truths: Risk SNPs and effects of each phenotype.
@@ -58,7 +60,10 @@ def evaluate_final(
         made = stage.evaluate_final(
             plan.read_study(planned.path),
             selection.path,
-            {expect(one, ModelsFacts).part: one.path for one in [*baseline_models, *transferred_models]},
+            {
+                expect(one, ModelsFacts).part: one.path
+                for one in [*baseline_models, *score_models, *transferred_models]
+            },
             {expect(one, PhenotypesFacts, role="learning").phenotype: one.path for one in phenotypes},
             {expect(one, TruthFacts).phenotype: one.path for one in truths},
             {"target": target_genotypes.path, "final": final_genotypes.path},

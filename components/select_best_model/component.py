@@ -1,4 +1,4 @@
-"""Choose the best model of each phenotype and method on ED."""
+"""Choose the best model of each phenotype and method on ED, and each phenotype's one model."""
 
 from typing import List
 
@@ -11,14 +11,16 @@ from components import images
 def select_best_model(
     planned: dsl.Input[dsl.Dataset],
     baselines: dsl.Input[List[dsl.Dataset]],
+    scores: dsl.Input[List[dsl.Dataset]],
     transferred: dsl.Input[List[dsl.Dataset]],
     selection: dsl.Output[dsl.Dataset],
 ) -> None:
-    """Choose the best model of each phenotype and method on ED, and list its ties.
+    """Choose the best model of each phenotype and method on ED, list its ties, and choose one of all.
 
     Args:
         planned: The study.
         baselines: Candidates of each phenotype, classical models.
+        scores: Candidates of each phenotype, polygenic scores.
         transferred: Candidates of each family of networks.
         selection: The chosen, the tied and all candidates.
     """
@@ -28,7 +30,7 @@ def select_best_model(
 
     with report_task("select_best_model"):
         expect(planned, StudyFacts)
-        parts = [*baselines, *transferred]
+        parts = [*baselines, *scores, *transferred]
         for part in parts:
             expect(part, LeaderboardFacts)
         count = results.select_best(

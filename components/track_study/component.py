@@ -14,6 +14,7 @@ def track_study(
     selection: dsl.Input[dsl.Dataset],
     report: dsl.Input[dsl.Artifact],
     baseline_models: dsl.Input[List[dsl.Model]],
+    score_models: dsl.Input[List[dsl.Model]],
     transferred_models: dsl.Input[List[dsl.Model]],
     tracked: dsl.Output[dsl.Artifact],
 ) -> None:
@@ -25,6 +26,7 @@ def track_study(
         selection: The chosen, the tied and all candidates.
         report: The folder of the report.
         baseline_models: Classical models of each phenotype.
+        score_models: Polygenic scores of each phenotype.
         transferred_models: Networks of each family.
         tracked: The ids of the runs, JSON.
     """
@@ -50,7 +52,10 @@ def track_study(
             results.path,
             selection.path,
             report.path,
-            {expect(one, ModelsFacts).part: one.path for one in [*baseline_models, *transferred_models]},
+            {
+                expect(one, ModelsFacts).part: one.path
+                for one in [*baseline_models, *score_models, *transferred_models]
+            },
             tracked.path,
         )
         tracked.metadata.update(kind="tracked")

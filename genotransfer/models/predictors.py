@@ -113,6 +113,31 @@ class FeaturePredictor(Predictor):
         return score_cases(self.estimator, features)
 
 
+@dataclass(frozen=True, eq=False)
+class ScorePredictor(Predictor):
+    """A polygenic score: log odds as a sum over dosages, centred on the target's means.
+
+    Attributes
+    ----------
+    score_name : of the score's method, e.g. ``susie_joint``.
+    effects : float64 (n_variants,); change of the log odds with each copy of the counted allele.
+    constant : log odds of a person with mean dosages.
+    """
+
+    kind: ClassVar[str] = "score"
+    score_name: str
+    effects: Float64[np.ndarray, " n_variants"] = field(repr=False)
+    constant: float
+
+    def score_values(
+        self, values: Float32[np.ndarray, "n_samples n_variants"]
+    ) -> Float64[np.ndarray, " n_samples"]:
+        """Return scores from centred dosages."""
+        from scipy.special import expit
+
+        return np.asarray(expit(values.astype(np.float64) @ self.effects + self.constant))
+
+
 def _run_to(model: Any, output: Any, values: Float32[np.ndarray, "n k"]) -> Float32[np.ndarray, "n m"]:
     import keras
 

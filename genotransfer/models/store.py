@@ -1,4 +1,4 @@
-"""Save and load predictors: a folder of a JSON manifest, a ``.keras`` file and a skops file."""
+"""Save and load predictors: a folder of a JSON manifest and a ``.keras``, a skops or a scoring file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from genotransfer.models.predictors import (
     FeaturePredictor,
     NetworkPredictor,
     Predictor,
+    ScorePredictor,
 )
+from genotransfer.models.scoring_files import read_scoring_file, write_scoring_file
 from genotransfer.models.standardise import Standardiser
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "FeaturePredictor",
     "NetworkPredictor",
     "Predictor",
+    "ScorePredictor",
     "load_predictor",
     "save_predictor",
 ]
@@ -34,14 +37,17 @@ FORMAT_VERSION = 1
 MANIFEST = "predictor.json"
 NETWORK_FILE = "network.keras"
 CLASSIFIER_FILE = "classifier.skops"
+SCORE_FILE = "score.txt"
 FILES_OF_KIND = {
     "classical": (CLASSIFIER_FILE,),
     "network": (NETWORK_FILE,),
     "feature": (NETWORK_FILE, CLASSIFIER_FILE),
+    "score": (SCORE_FILE,),
 }
 WRITTEN_WITH = {
     NETWORK_FILE: ("keras",),
     CLASSIFIER_FILE: ("scikit-learn", "imbalanced-learn", "skops"),
+    SCORE_FILE: ("scikit-learn",),
 }
 
 
@@ -63,6 +69,8 @@ def save_predictor(folder: str | Path, predictor: Predictor) -> None:
             archives.write_keras(predictor.model, temporary / NETWORK_FILE)
         if isinstance(predictor, ClassicalPredictor | FeaturePredictor):
             archives.write_skops(predictor.estimator, temporary / CLASSIFIER_FILE)
+        if isinstance(predictor, ScorePredictor):
+            write_scoring_file(temporary / SCORE_FILE, predictor)
         manifest = _describe(predictor)
         manifest["sha256"] = {
             name: archives.hash_file(temporary / name) for name in FILES_OF_KIND[predictor.kind]
@@ -105,6 +113,9 @@ def load_predictor(folder: str | Path) -> Predictor:
         archives.check_hash(folder / name, expected)
     estimator = archives.read_skops(folder / CLASSIFIER_FILE) if CLASSIFIER_FILE in hashes else None
     model = archives.read_keras(folder / NETWORK_FILE, n_variants) if NETWORK_FILE in hashes else None
+    if kind == "score":
+        effects, constant, name = read_scoring_file(folder / SCORE_FILE, variants)
+        return ScorePredictor(variants, standardiser, name, effects, constant)
     if kind == "classical":
         return ClassicalPredictor(variants, standardiser, named["classifier"], estimator)
     if kind == "network":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from genotransfer.candidates import METHODS
+from genotransfer.candidates import RESULT_METHODS
 from genotransfer.formats.files import replace_together
 
 if TYPE_CHECKING:
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, which people with any colour vision tell apart, and a shape for each.
-COLOURS = dict(zip(METHODS, ("#000000", "#e69f00", "#56b4e9", "#009e73", "#0072b2"), strict=True))
-MARKERS = dict(zip(METHODS, "osD^v", strict=True))
+_COLOURS = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#cc79a7", "#d55e00")
+COLOURS = dict(zip(RESULT_METHODS, _COLOURS, strict=True))
+MARKERS = dict(zip(RESULT_METHODS, "osD^vP*", strict=True))
 DPI = 200
 
 

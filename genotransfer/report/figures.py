@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from genotransfer.candidates import METHODS
+from genotransfer.candidates import RESULT_METHODS
 from genotransfer.report.drawing import COLOURS, MARKERS, add_legend, save_figure, start_figure
 from genotransfer.report.findings import METHOD_NAMES
 from genotransfer.report.learning import Learning, draw_learning
@@ -42,7 +42,7 @@ def draw_accuracies(path: str | Path, results: pd.DataFrame) -> Path:
     """
     results = arrange_results(results)
     phenotypes = list(dict.fromkeys(results["phenotype"].astype(str)))
-    methods = [method for method in METHODS if (results["method"] == method).any()]
+    methods = [method for method in RESULT_METHODS if (results["method"] == method).any()]
     figure = start_figure(5.8, 1.6 + 0.13 * len(phenotypes) * (len(methods) + 1))
     axes = figure.add_subplot()
     step = 0.84 / max(len(methods), 1)
@@ -87,7 +87,7 @@ def draw_selection(path: str | Path, results: pd.DataFrame) -> Path:
     low, high = min(np.nanmin(one) for one in shown) - 4, max(np.nanmax(one) for one in shown) + 4
     axes.plot([low, high], [low, high], color="#999999", linestyle="--", linewidth=0.8, zorder=0)
     axes.axhline(50, color="#e5e8eb", linewidth=0.8, zorder=0)
-    for method in METHODS:
+    for method in RESULT_METHODS:
         rows = results[results["method"] == method]
         if len(rows):
             x, y = (100 * rows[name].to_numpy(dtype=np.float64) for name in ("ed_accuracy", "fd_accuracy"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from genotransfer.candidates import METHODS
+from genotransfer.candidates import RESULT_METHODS
 from genotransfer.evaluation import expect_best_by_chance
 from genotransfer.intervals import NAN, Comparison, bootstrap_difference, compare_paired, measure_half_width
 from genotransfer.randomness import make_generator
@@ -22,6 +22,8 @@ METHOD_NAMES = {
     "deep_simple": "Deep, not retrained",
     "deep_pretrained": "Deep, frozen layers",
     "deep_finetuned": "Deep, fine-tuned",
+    "score_transfer": "Polygenic score",
+    "chosen": "The chosen model",
     "deep": "Deep transfer, best on ED",
 }
 
@@ -75,7 +77,7 @@ def find(results: pd.DataFrame, leaderboard: pd.DataFrame, study: StudyFacts) ->
     phenotypes = tuple(sorted(set(results["phenotype"].astype(str)), key=split_digits))
     deep = choose_deep(results, leaderboard)
     summaries = []
-    for method in (*METHODS, "deep"):
+    for method in (*RESULT_METHODS, "deep"):
         rows = deep if method == "deep" else results[results["method"] == method]
         if len(rows):
             summaries.append(_summarise(results, rows, method, phenotypes, study["seed"]))

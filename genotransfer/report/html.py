@@ -120,7 +120,7 @@ def _list_tiles(findings: Findings) -> list[tuple[str, str, str]]:
     """Return label, number and remark of the key numbers, leaving out what is not known."""
     by_method = {one.method: one for one in findings.summaries}
     tiles = []
-    for method in ("none", "snp_transfer", "deep"):
+    for method in ("none", "snp_transfer", "deep", "score_transfer", "chosen"):
         if method in by_method:
             one = by_method[method]
             remark = "" if one.gain is None else f"{describe_points(one.gain.difference)} points"

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from genotransfer.errors import StudyError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """The people of one population that a score learns from.
 
@@ -52,7 +52,8 @@ class PolygenicScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     coef_ : float64 (n_variants,); change of the log odds with each copy of the counted allele.
-    intercept_ : log odds at no copy of any allele.
+    intercept_ : log odds of a person of the target at no copy of any allele.
+    source_intercept_ : the same for a person of the source.
     classes_ : 0 control, 1 case.
     """
 
@@ -86,9 +87,22 @@ class PolygenicScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if theirs.shape != (len(y),):
             raise StudyError(f"`target` has {theirs.size} values for {len(y)} samples. Give one for each.")
         labels = labels.astype(np.int8)
-        source, ours = (_take(X, labels, at) for at in (~theirs, theirs))
-        effects = np.asarray(self._learn_effects(source, ours), dtype=np.float64)
-        self.coef_, self.intercept_ = calibrate(effects, ours if ours.n else source, source)
+        return self.fit_samples(*(take_sample(X, labels, at) for at in (~theirs, theirs)))
+
+    def fit_samples(self, source: Sample, target: Sample) -> PolygenicScore:
+        """Learn the score from people of both populations, prepared once for several scores.
+
+        Parameters
+        ----------
+        source, target : the same variants; one of them may be without people.
+        """
+        if not source.n:
+            source = target
+        self.n_features_in_ = source.dosages.shape[1]
+        self.classes_ = getattr(self, "classes_", np.array([0, 1]))
+        effects = np.asarray(self._learn_effects(source, target), dtype=np.float64)
+        self.coef_, intercepts = calibrate(effects, [source, target])
+        self.source_intercept_, self.intercept_ = intercepts
         return self
 
     def decision_function(self, X: Any) -> Float64[np.ndarray, " n_samples"]:
@@ -113,33 +127,46 @@ class PolygenicScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def calibrate(
-    effects: Float64[np.ndarray, " n_variants"], target: Sample, source: Sample
-) -> tuple[Float64[np.ndarray, " n_variants"], float]:
-    """Adapt a score to the target: return its effects on the log odds, and its intercept there.
+    effects: Float64[np.ndarray, " n_variants"], samples: list[Sample]
+) -> tuple[Float64[np.ndarray, " n_variants"], list[float]]:
+    """Adapt a score to each population: return its effects on the log odds, and its intercepts.
 
-    The slope is found in both populations by logistic regression of the label on the score, each
-    with an intercept of its own, and carried over; the target's few labels alone would give one that
-    is mostly noise. The intercept is where as many are above 1/2 as there are cases in the target:
+    The slope is found in all populations by logistic regression of the label on the score, each
+    with an intercept of its own, and shared; the target's few labels alone would give one that is
+    mostly noise. The intercept is where as many are above 1/2 as there are cases in the population:
     the score's own distribution there, which needs no labels, and the share of cases, which needs one
     number, place it much better than a regression on the labels would.
 
     Parameters
     ----------
     effects : of one copy of each counted allele, on any scale.
-    target, source : people of both populations. A target without people takes the source's place.
+    samples : people of each population; one without people takes the intercept of the one before.
     """
-    groups = [one for one in (source, target) if one.n]
+    groups = [one for one in samples if one.n]
     scores = [one.dosages @ effects.astype(np.float32) for one in groups]
     spread = float(np.std(np.concatenate(scores)))
-    place = groups.index(target)
-    share = (target.labels.sum() + 0.5) / (target.n + 1)
     if not np.isfinite(spread) or spread < 1e-9:
-        return np.zeros_like(effects), float(logit(share))
-    scaled = [np.asarray(one, dtype=np.float64) / spread for one in scores]
-    slope = _fit_slope(scaled, [one.labels for one in groups])
-    cut = float(np.quantile(scaled[place], 1 - share, method="median_unbiased"))
-    coef = effects * (slope / spread)
-    return coef, float(-slope * cut - target.means @ coef)
+        coef, scaled = np.zeros_like(effects), [np.zeros(one.n) for one in groups]
+    else:
+        scaled = [np.asarray(one, dtype=np.float64) / spread for one in scores]
+        coef = effects * (_fit_slope(scaled, [one.labels for one in groups]) / spread)
+    if not coef.any():
+        placed = [float(logit(_share_cases(one))) for one in groups]
+    else:
+        slope = float(np.abs(coef).max() / np.abs(effects).max() * spread)
+        placed = [
+            -slope * float(np.quantile(values, 1 - _share_cases(one), method="median_unbiased"))
+            - float(one.means @ coef)
+            for values, one in zip(scaled, groups, strict=True)
+        ]
+    intercepts: list[float] = []
+    for one in samples:
+        intercepts.append(placed.pop(0) if one.n else intercepts[-1])
+    return coef, intercepts
+
+
+def _share_cases(sample: Sample) -> float:
+    return (int(sample.labels.sum()) + 0.5) / (sample.n + 1)
 
 
 def _fit_slope(scores: list[np.ndarray], labels: list[np.ndarray]) -> float:
@@ -163,9 +190,10 @@ def _fit_slope(scores: list[np.ndarray], labels: list[np.ndarray]) -> float:
     return max(float(beta[0]), 0.0)
 
 
-def _take(
-    X: Float32[np.ndarray, "n m"], labels: Int8[np.ndarray, " n"], at: Bool[np.ndarray, " n"]
+def take_sample(
+    X: Float32[np.ndarray, "n n_variants"], labels: Int8[np.ndarray, " n"], at: Bool[np.ndarray, " n"]
 ) -> Sample:
+    """Return the people of a mask as a sample of one population."""
     dosages = X[at]
     means = dosages.mean(axis=0, dtype=np.float64) if len(dosages) else np.zeros(X.shape[1])
     return Sample(dosages - means.astype(np.float32), labels[at], means)

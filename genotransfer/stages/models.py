@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from genotransfer.baselines import Fitted, PanelData, fit_snp_transfer, fit_without_transfer
-from genotransfer.candidates import DEEP_METHODS, Candidate, tabulate
+from genotransfer.candidates import DEEP_METHODS, SCORES_METHOD, Candidate, tabulate
 from genotransfer.config import Study
 from genotransfer.events import Progress
 from genotransfer.formats.files import replace_together
@@ -52,14 +52,7 @@ def load_panels(
     panels = read_panels(Path(panels_folder) / "panels.parquet")
     panels = panels[panels["population"] == population]
     ids = panels["id"].drop_duplicates()
-    loaded = {}
-    for role, folder in genotypes.items():
-        table = read_phenotype_table(Path(phenotypes_folder) / f"{role}.tsv")
-        opened = open_population(folder)
-        view = opened.select(
-            samples=opened.locate_samples(table["IID"]), variants=opened.locate_variants(ids)
-        )
-        loaded[role] = (view, view.read(), table)
+    loaded = {role: _load(phenotypes_folder, role, folder, ids) for role, folder in genotypes.items()}
     return [
         PanelData(
             str(name),
@@ -69,6 +62,34 @@ def load_panels(
         )
         for name, group in panels.groupby("panel", sort=True)
     ]
+
+
+def load_variants(
+    variants_folder: str | Path, phenotypes_folder: str | Path, genotypes: dict[str, str]
+) -> PanelData:
+    """Read all variants that passed quality control as one panel, ``all``, with each population given.
+
+    Parameters
+    ----------
+    variants_folder, phenotypes_folder : what earlier stages wrote for one phenotype.
+    genotypes : folders of the filesets by role: source, target or both.
+    """
+    kept = pd.read_parquet(Path(variants_folder) / "variants.parquet")
+    splits = {
+        role: _take_splits(_load(phenotypes_folder, role, folder, kept["id"]), kept["id"])
+        for role, folder in genotypes.items()
+    }
+    variants = kept[["id", "counted", "other"]].reset_index(drop=True)
+    return PanelData("all", variants, splits.get("source", {}), splits.get("target", {}))
+
+
+def _load(
+    phenotypes_folder: str | Path, role: str, folder: str, ids: pd.Series
+) -> tuple[Genotypes, np.ndarray, pd.DataFrame]:
+    table = read_phenotype_table(Path(phenotypes_folder) / f"{role}.tsv")
+    opened = open_population(folder)
+    view = opened.select(samples=opened.locate_samples(table["IID"]), variants=opened.locate_variants(ids))
+    return view, view.read(), table
 
 
 def _take_splits(
@@ -110,12 +131,42 @@ def train_baselines(
     return keep_best(fit(), leaderboard, models_folder, _count_models(progress, total))
 
 
+def train_scores(
+    study: Study,
+    phenotype: str,
+    phenotypes_folder: str | Path,
+    variants_folder: str | Path,
+    genotypes: dict[str, str],
+    leaderboard: str | Path,
+    models_folder: str | Path,
+    progress: Progress,
+) -> Kept:
+    """Learn polygenic scores from all variants that passed quality control; keep all of them.
+
+    Parameters
+    ----------
+    phenotypes_folder, variants_folder : what earlier stages wrote for the phenotype.
+    genotypes : folders of the filesets by role: source and target.
+    """
+    from genotransfer.score_transfer import fit_scores
+
+    names = study.models.scores if SCORES_METHOD in study.transfer.methods else []
+
+    def fit() -> Iterator[Fitted]:
+        if names:
+            panel = load_variants(variants_folder, phenotypes_folder, genotypes)
+            yield from fit_scores(phenotype, panel, names, study.seed, study.models.folds)
+
+    return keep_best(fit(), leaderboard, models_folder, _count_models(progress, len(names)), keep_all=True)
+
+
 def keep_best(
     fitted: Iterable[Fitted],
     leaderboard: str | Path,
     models_folder: str | Path,
     tell: Callable[[Fitted], None],
     curves: CurveBook | None = None,
+    keep_all: bool = False,
 ) -> Kept:
     """Write the leaderboard of all candidates, and save the best model of each phenotype and method.
 
@@ -125,6 +176,7 @@ def keep_best(
     Parameters
     ----------
     fitted : candidates, those of a phenotype one after another.
+    keep_all : save every model, not the best of each method only.
     """
     folder = Path(models_folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,9 +187,10 @@ def keep_best(
         leaders: dict[str, Fitted] = {}
         for one in of_phenotype:
             candidates.append(one.candidate)
-            leader = leaders.get(one.candidate.method)
+            place = one.candidate.key if keep_all else one.candidate.method
+            leader = leaders.get(place)
             if leader is None or is_better(one.candidate, leader.candidate):
-                leaders[one.candidate.method] = one
+                leaders[place] = one
             if curves is not None:
                 curves.add(one)
             tell(one)

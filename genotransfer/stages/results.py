@@ -10,7 +10,14 @@ import numpy as np
 import pandas as pd
 
 from genotransfer.alignment import match_variants
-from genotransfer.candidates import DEEP_METHODS, METHODS
+from genotransfer.candidates import CHOSEN, DEEP_METHODS, METHODS, SCORES_METHOD
+from genotransfer.choice import (
+    EvidenceSizes,
+    average_scores,
+    choose_by_ed,
+    choose_by_evidence,
+    describe_choice,
+)
 from genotransfer.config import Study
 from genotransfer.errors import StudyError
 from genotransfer.evaluation import (
@@ -26,7 +33,7 @@ from genotransfer.genotypes import Genotypes
 from genotransfer.models.store import load_predictor
 from genotransfer.phenotypes import read_phenotype_table
 from genotransfer.randomness import make_generator
-from genotransfer.selection import list_tied, rank_candidates
+from genotransfer.selection import list_tied, rank_candidates, sort_phenotypes
 from genotransfer.selection import select_best as choose_best
 from genotransfer.splits import take_split
 from genotransfer.stages.genotypes import open_population
@@ -50,14 +57,17 @@ def name_part(chosen: pd.Series) -> str:
     """Return the part of the study whose models hold a candidate: one for each task that fits."""
     if chosen["method"] in DEEP_METHODS:
         return f"transfer/{str(chosen['model']).split('_')[0]}"
+    if chosen["method"] == SCORES_METHOD:
+        return f"scores/{chosen['phenotype']}"
     return f"baselines/{chosen['phenotype']}"
 
 
 def select_best(study: Study, leaderboards: list[str], selection_folder: str | Path) -> int:
-    """Choose the best candidate of each phenotype and method on ED.
+    """Choose the best candidate of each phenotype and method on ED, and each phenotype's one model.
 
-    Writes ``leaderboard.parquet`` (all candidates, ranked), ``chosen.parquet`` (with n_tied and the
-    part that holds the model) and ``tied.parquet``.
+    Writes ``leaderboard.parquet`` (all candidates, ranked), ``chosen.parquet`` (with n_tied),
+    ``members.parquet`` (phenotype, method, key, weight and part: the models behind each choice and
+    where they are) and ``tied.parquet``.
 
     Returns
     -------
@@ -75,15 +85,39 @@ def select_best(study: Study, leaderboards: list[str], selection_folder: str | P
             "Relax the thresholds under 'panels' or name methods under 'transfer'."
         )
     leaderboard = rank_candidates(pd.concat(tables, ignore_index=True))
-    chosen = choose_best(leaderboard)
-    chosen["part"] = [name_part(row) for _, row in chosen.iterrows()]
+    best = choose_best(leaderboard)
+    overall = _choose_overall(study, leaderboard, set(best["key"]))
+    chosen = sort_phenotypes(
+        pd.concat([best, describe_choice(leaderboard, overall)], ignore_index=True).astype(
+            {"n_tied": "int64"}
+        )
+    )
+    members = pd.concat(
+        [best[["phenotype", "method", "key"]].assign(weight=1.0), overall.assign(method=CHOSEN)],
+        ignore_index=True,
+    )
+    by_key = leaderboard.set_index("key", drop=False)
+    members["part"] = [name_part(by_key.loc[key]) for key in members["key"]]
     tied = pd.concat([list_tied(leaderboard, [method]) for method in METHODS], ignore_index=True)
     folder = Path(selection_folder)
-    names = ("leaderboard", "chosen", "tied")
+    names = ("leaderboard", "chosen", "members", "tied")
     with replace_together(*(folder / f"{name}.parquet" for name in names)) as paths:
-        for path, table in zip(paths, (leaderboard, chosen, tied), strict=True):
+        for path, table in zip(paths, (leaderboard, chosen, members, tied), strict=True):
             table.to_parquet(path, index=False)
     return len(leaderboard)
+
+
+def _choose_overall(study: Study, leaderboard: pd.DataFrame, saved: set[str]) -> pd.DataFrame:
+    """Return the members of each phenotype's one model, among the candidates whose models are kept."""
+    if study.selection.rule == "paper":
+        return choose_by_ed(leaderboard)
+    source, target = study.splits.source, study.splits.target
+    sizes = EvidenceSizes(target.TD, target.VD, target.ED, source.total, source.ED)
+    return choose_by_evidence(leaderboard, sizes, among=saved | _list_scores(leaderboard))
+
+
+def _list_scores(leaderboard: pd.DataFrame) -> set[str]:
+    return set(leaderboard["key"][leaderboard["method"] == SCORES_METHOD])
 
 
 def evaluate_final(
@@ -109,6 +143,7 @@ def evaluate_final(
     """
     final = open_population(genotypes["final"])
     chosen = pd.read_parquet(Path(selection_folder) / "chosen.parquet")
+    members = pd.read_parquet(Path(selection_folder) / "members.parquet")
     rows, predictions = [], []
     for phenotype, group in chosen.groupby("phenotype", sort=False):
         name = str(phenotype)
@@ -121,8 +156,14 @@ def evaluate_final(
         )
         reference = None
         for _, row in group.iterrows():
-            predictor = load_predictor(Path(models[str(row["part"])]) / str(row["key"]))
-            scores = predictor.score(match_variants(samples, predictor.variants).read())
+            behind = members[(members["phenotype"] == name) & (members["method"] == row["method"])]
+            scores = average_scores(
+                [
+                    _predict(models[part], key, samples)
+                    for part, key in zip(behind["part"], behind["key"], strict=True)
+                ],
+                behind["weight"].tolist(),
+            )
             result = build_result(
                 {str(key): value for key, value in row.items()}, evaluate_predictions(labels, scores), **facts
             )
@@ -144,6 +185,11 @@ def evaluate_final(
         third.write_text(json.dumps({"n_fd": final.n_samples}))
     means = results.groupby("method")["fd_accuracy"].mean()
     return Evaluated(len(results), {f"fd_accuracy_{method}": float(value) for method, value in means.items()})
+
+
+def _predict(folder: str, key: str, samples: Genotypes) -> np.ndarray:
+    predictor = load_predictor(Path(folder) / key)
+    return predictor.score(match_variants(samples, predictor.variants).read())
 
 
 def _describe_truth(folder: Path) -> dict[str, float]:

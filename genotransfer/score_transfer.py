@@ -1,0 +1,186 @@
+"""Score transfer: polygenic scores learnt on both populations, judged by cross-validation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int8, Int64
+
+from genotransfer.baselines import Fitted, PanelData
+from genotransfer.candidates import SCORES_METHOD, Candidate
+from genotransfer.errors import StudyError
+from genotransfer.models.predictors import VARIANT_COLUMNS, ScorePredictor
+from genotransfer.models.standardise import Standardiser
+from genotransfer.randomness import derive_seed, make_generator
+from genotransfer.scores.base import PolygenicScore, take_sample
+from genotransfer.scores.registry import build_score
+from genotransfer.splits import SPLITS, assign_splits
+
+ALL_VARIANTS = "all"
+
+
+@dataclass(frozen=True, eq=False)
+class LearningPeople:
+    """All people that learn, of both populations, in one matrix.
+
+    Attributes
+    ----------
+    dosages : float32 (n_samples, n_variants); a missing one is the mean of its population.
+    labels : 1 case, 0 control.
+    target : True for people of the target.
+    split : TD, VD or ED of each.
+    """
+
+    dosages: Float32[np.ndarray, "n_samples n_variants"]
+    labels: Int8[np.ndarray, " n_samples"]
+    target: Bool[np.ndarray, " n_samples"]
+    split: np.ndarray
+
+    @classmethod
+    def gather(cls, panel: PanelData) -> LearningPeople:
+        """Put the splits of both populations together."""
+        dosages, labels, target, split = [], [], [], []
+        for ours, splits in ((False, panel.source), (True, panel.target)):
+            given = [(name, splits[name]) for name in SPLITS if name in splits and len(splits[name].labels)]
+            if not given:
+                continue
+            dosages.append(_impute(np.concatenate([one.dosages for _, one in given])))
+            labels += [one.labels for _, one in given]
+            split += [np.repeat(name, len(one.labels)) for name, one in given]
+            target.append(np.full(sum(len(one.labels) for _, one in given), ours))
+        return cls(
+            np.concatenate(dosages), np.concatenate(labels), np.concatenate(target), np.concatenate(split)
+        )
+
+    def fold(self, n_folds: int, generator: np.random.Generator) -> Int64[np.ndarray, " n_samples"]:
+        """Divide the people into folds, each with its share of either population's cases."""
+        folds = np.zeros(len(self.labels), dtype=np.int64)
+        for ours in (False, True):
+            at = np.flatnonzero(self.target == ours)
+            size, more = divmod(len(at), n_folds)
+            sizes = {str(fold): size + (fold < more) for fold in range(n_folds)}
+            folds[at] = assign_splits(self.labels[at], sizes, generator).astype(np.int64)
+        return folds
+
+
+def cross_validate(
+    people: LearningPeople, names: Sequence[str], n_folds: int, seed: int
+) -> dict[str, Float64[np.ndarray, " n_samples"]]:
+    """Return the log odds of every person by scores that have not seen that person's label.
+
+    Parameters
+    ----------
+    names : of the scores.
+    n_folds : parts that are left out in turn.
+    """
+    folds = people.fold(n_folds, make_generator(seed, "folds"))
+    margins = {name: np.zeros(len(people.labels)) for name in names}
+    for fold in range(n_folds):
+        out = folds == fold
+        samples = [
+            take_sample(people.dosages, people.labels, ~out & (people.target == ours))
+            for ours in (False, True)
+        ]
+        for name in names:
+            score = build_score(name, derive_seed(seed, "score", name, fold)).fit_samples(*samples)
+            margins[name][out] = predict_margins(score, people, out)
+    return margins
+
+
+def predict_margins(
+    score: PolygenicScore, people: LearningPeople, at: Bool[np.ndarray, " n_samples"]
+) -> Float64[np.ndarray, " k"]:
+    """Return the log odds of some people, each by the intercept of the person's population."""
+    intercepts = np.where(people.target[at], score.intercept_, score.source_intercept_)
+    used = np.flatnonzero(score.coef_)
+    return np.asarray(people.dosages[np.ix_(at, used)] @ score.coef_[used] + intercepts, dtype=np.float64)
+
+
+def fit_scores(
+    phenotype: str, panel: PanelData, names: Sequence[str], seed: int, n_folds: int = 5
+) -> Iterator[Fitted]:
+    """Learn polygenic scores from both populations.
+
+    Parameters
+    ----------
+    panel : all variants that may enter, in genome order, with TD, VD and ED of both populations.
+    names : keys of `genotransfer.scores.registry.SCORES`.
+    n_folds : folds of the cross-validation that judges them.
+
+    Yields
+    ------
+    One candidate a score. Its accuracies, on TD too, are those of cross-validation, so that no
+    person was judged by a score that had seen that person's label; its predictor has learnt from
+    all of them.
+
+    Raises
+    ------
+    StudyError
+        All people that learn are cases, or all controls.
+    """
+    people = LearningPeople.gather(panel)
+    if people.labels.min() == people.labels.max():
+        raise StudyError(
+            f"The scores of {phenotype} need cases and controls to learn from; all {len(people.labels)} people "
+            f"are {'cases' if people.labels[0] else 'controls'}. Change the phenotype, the sizes or the seed."
+        )
+    of_phenotype = derive_seed(seed, "scores", phenotype)
+    margins = cross_validate(people, names, n_folds, of_phenotype)
+    everyone = [take_sample(people.dosages, people.labels, people.target == ours) for ours in (False, True)]
+    for name in names:
+        score = build_score(name, derive_seed(of_phenotype, "score", name)).fit_samples(*everyone)
+        kept = np.flatnonzero(score.coef_)
+        candidate = Candidate(
+            key=f"{phenotype}.{SCORES_METHOD}.{name}",
+            phenotype=phenotype,
+            method=SCORES_METHOD,
+            fit_on="target" if people.target.any() else "source",
+            panel=panel.name,
+            n_snps=len(kept),
+            model=name,
+            trainable_layers=0,
+            **_measure(people, margins[name]),
+        )
+        yield Fitted(candidate, partial(make_predictor, name, score, panel, everyone[1].means))
+
+
+def make_predictor(
+    name: str, score: PolygenicScore, panel: PanelData, means: Float64[np.ndarray, " n_variants"]
+) -> ScorePredictor:
+    """Return a score as a predictor that reads the variants with an effect only."""
+    kept = np.flatnonzero(score.coef_)
+    if not len(kept):
+        kept = np.arange(min(1, len(score.coef_)))
+    effects = score.coef_[kept]
+    variants = panel.variants[VARIANT_COLUMNS].iloc[kept].reset_index(drop=True)
+    # A missing dosage is the target's mean; dosages are centred on it, which the constant makes good.
+    centre = Standardiser(means[kept], np.ones(len(kept)))
+    return ScorePredictor(variants, centre, name, effects, float(score.intercept_ + means[kept] @ effects))
+
+
+def _measure(people: LearningPeople, margins: np.ndarray) -> dict[str, float]:
+    right = (margins > 0) == (people.labels == 1)
+
+    def share(at: np.ndarray) -> float:
+        return float(right[at].mean()) if at.any() else np.nan
+
+    found = {f"{name.lower()}_accuracy": share(people.target & (people.split == name)) for name in SPLITS}
+    return found | {
+        "source_ed_accuracy": share(~people.target & (people.split == "ED")),
+        "target_cv_accuracy": share(people.target),
+        "source_cv_accuracy": share(~people.target),
+    }
+
+
+def _impute(dosages: Int8[np.ndarray, "n m"]) -> Float32[np.ndarray, "n m"]:
+    """Return dosages with each missing one the variant's mean."""
+    filled = dosages.astype(np.float32)
+    missing = dosages < 0
+    columns = np.flatnonzero(missing.any(axis=0))
+    if len(columns):
+        means = Standardiser.fit(dosages[:, columns]).mean.astype(np.float32)
+        filled[:, columns] = np.where(missing[:, columns], means, filled[:, columns])
+    return filled
