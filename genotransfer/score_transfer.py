@@ -15,11 +15,12 @@ from genotransfer.errors import StudyError
 from genotransfer.models.predictors import VARIANT_COLUMNS, ScorePredictor
 from genotransfer.models.standardise import Standardiser
 from genotransfer.randomness import derive_seed, make_generator
-from genotransfer.scores.base import PolygenicScore, take_sample
+from genotransfer.scores.base import PolygenicScore, fit_slope, take_sample
 from genotransfer.scores.registry import build_score
 from genotransfer.splits import SPLITS, assign_splits
 
-ALL_VARIANTS = "all"
+# A score that says nothing of people it has not seen keeps its order of people, and next to no odds.
+LEAST_SLOPE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +133,7 @@ def fit_scores(
     everyone = [take_sample(people.dosages, people.labels, people.target == ours) for ours in (False, True)]
     for name in names:
         score = build_score(name, derive_seed(of_phenotype, "score", name)).fit_samples(*everyone)
+        score.recalibrate(_measure_slope(people, margins[name]), everyone)
         kept = np.flatnonzero(score.coef_)
         candidate = Candidate(
             key=f"{phenotype}.{SCORES_METHOD}.{name}",
@@ -159,6 +161,11 @@ def make_predictor(
     # A missing dosage is the target's mean; dosages are centred on it, which the constant makes good.
     centre = Standardiser(means[kept], np.ones(len(kept)))
     return ScorePredictor(variants, centre, name, effects, float(score.intercept_ + means[kept] @ effects))
+
+
+def _measure_slope(people: LearningPeople, margins: np.ndarray) -> float:
+    groups = [at for at in (~people.target, people.target) if at.any()]
+    return max(fit_slope([margins[at] for at in groups], [people.labels[at] for at in groups]), LEAST_SLOPE)
 
 
 def _measure(people: LearningPeople, margins: np.ndarray) -> dict[str, float]:

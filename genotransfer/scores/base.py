@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,16 @@ class Sample:
     def residuals(self) -> Float32[np.ndarray, " n_samples"]:
         """Labels less the share of cases."""
         return (self.labels - self.labels.mean()).astype(np.float32) if self.n else np.empty(0, np.float32)
+
+    @cached_property
+    def products(self) -> Float32[np.ndarray, " n_variants"]:
+        """Sum over people of dosage times residual of the label, for each variant."""
+        return np.asarray(self.residuals @ self.dosages)
+
+    @cached_property
+    def squares(self) -> Float32[np.ndarray, " n_variants"]:
+        """Sum over people of the squared centred dosage, for each variant."""
+        return np.asarray(np.einsum("ij,ij->j", self.dosages, self.dosages))
 
 
 class PolygenicScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -105,6 +116,19 @@ class PolygenicScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.source_intercept_, self.intercept_ = intercepts
         return self
 
+    def recalibrate(self, factor: float, samples: list[Sample]) -> PolygenicScore:
+        """Multiply the log odds by a factor, and place the intercepts anew.
+
+        Parameters
+        ----------
+        factor : slope of the labels on log odds that had not seen them; below 1 for a score that
+            fits the people it learnt from too well.
+        samples : source and target, as in `fit_samples`.
+        """
+        self.coef_ = self.coef_ * factor
+        self.source_intercept_, self.intercept_ = place_intercepts(self.coef_, samples)
+        return self
+
     def decision_function(self, X: Any) -> Float64[np.ndarray, " n_samples"]:
         """Return the log odds of being a case.
 
@@ -133,9 +157,8 @@ def calibrate(
 
     The slope is found in all populations by logistic regression of the label on the score, each
     with an intercept of its own, and shared; the target's few labels alone would give one that is
-    mostly noise. The intercept is where as many are above 1/2 as there are cases in the population:
-    the score's own distribution there, which needs no labels, and the share of cases, which needs one
-    number, place it much better than a regression on the labels would.
+    mostly noise. The intercept is where the probabilities of the population's people add up to its
+    cases: the score's own distribution there, which needs no labels, and the number of cases place it.
 
     Parameters
     ----------
@@ -145,32 +168,48 @@ def calibrate(
     groups = [one for one in samples if one.n]
     scores = [one.dosages @ effects.astype(np.float32) for one in groups]
     spread = float(np.std(np.concatenate(scores)))
-    if not np.isfinite(spread) or spread < 1e-9:
-        coef, scaled = np.zeros_like(effects), [np.zeros(one.n) for one in groups]
-    else:
+    coef = np.zeros_like(effects)
+    if np.isfinite(spread) and spread > 1e-9:
         scaled = [np.asarray(one, dtype=np.float64) / spread for one in scores]
-        coef = effects * (_fit_slope(scaled, [one.labels for one in groups]) / spread)
-    if not coef.any():
-        placed = [float(logit(_share_cases(one))) for one in groups]
-    else:
-        slope = float(np.abs(coef).max() / np.abs(effects).max() * spread)
-        placed = [
-            -slope * float(np.quantile(values, 1 - _share_cases(one), method="median_unbiased"))
-            - float(one.means @ coef)
-            for values, one in zip(scaled, groups, strict=True)
-        ]
+        coef = effects * (fit_slope(scaled, [one.labels for one in groups]) / spread)
+    return coef, place_intercepts(coef, samples)
+
+
+def place_intercepts(coef: Float64[np.ndarray, " n_variants"], samples: list[Sample]) -> list[float]:
+    """Return each population's intercept, with which its probabilities add up to its cases.
+
+    Parameters
+    ----------
+    coef : effects on the log odds.
+    samples : people of each population; one without people takes the intercept of the one before.
+    """
     intercepts: list[float] = []
     for one in samples:
-        intercepts.append(placed.pop(0) if one.n else intercepts[-1])
-    return coef, intercepts
+        if not one.n:
+            intercepts.append(intercepts[-1])
+            continue
+        margins = (one.dosages @ coef.astype(np.float32)).astype(np.float64)
+        share = (int(one.labels.sum()) + 0.5) / (one.n + 1)
+        intercepts.append(_place_intercept(margins, share) - float(one.means @ coef))
+    return intercepts
 
 
-def _share_cases(sample: Sample) -> float:
-    return (int(sample.labels.sum()) + 0.5) / (sample.n + 1)
+def _place_intercept(margins: Float64[np.ndarray, " n"], share: float) -> float:
+    """Return the constant with which the mean probability is `share`; bisection cannot fail."""
+    low, high = -float(margins.max()) + logit(share) - 1, -float(margins.min()) + logit(share) + 1
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if expit(margins + middle).mean() < share else (low, middle)
+    return float(low + high) / 2
 
 
-def _fit_slope(scores: list[np.ndarray], labels: list[np.ndarray]) -> float:
-    """Return the slope, not negative, of a logistic regression with an intercept for each population."""
+def fit_slope(scores: list[np.ndarray], labels: list[np.ndarray]) -> float:
+    """Return the slope, not negative, of a logistic regression with an intercept for each population.
+
+    Parameters
+    ----------
+    scores, labels : of the people of each population.
+    """
     x = np.concatenate(scores)
     y = np.concatenate(labels).astype(np.float64)
     group = np.repeat(np.arange(len(scores)), [len(one) for one in scores])

@@ -74,21 +74,20 @@ def screen_variants(
     -------
     The positions, ascending, and chi-squared (1 df) of every variant in all people together.
     """
-    total, information = 0.0, 0.0
+    total = information = np.zeros(samples[0].dosages.shape[1])
     first = None
     for sample in samples:
         if not sample.n or sample.labels.min() == sample.labels.max():
             continue
-        residuals = sample.residuals
         variance = float(np.var(sample.labels))
-        squares = np.einsum("ij,ij->j", sample.dosages, sample.dosages).astype(np.float64)
-        total = total + (residuals @ sample.dosages).astype(np.float64) / variance
+        squares = sample.squares.astype(np.float64)
+        total = total + sample.products.astype(np.float64) / variance
         information = information + squares / variance
         if first is None:
             first = np.divide(total**2, information, out=np.zeros_like(squares), where=squares > 1e-9)
     if first is None:
         n_variants = samples[0].dosages.shape[1]
         return np.arange(min(most, n_variants)), np.zeros(n_variants)
-    pooled = np.divide(total**2, information, out=np.zeros_like(first), where=np.asarray(information) > 1e-9)
+    pooled = np.divide(total**2, information, out=np.zeros_like(first), where=information > 1e-9)
     strongest = np.argsort(-np.maximum(pooled, first), kind="stable")[:most]
     return np.sort(strongest), pooled
