@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,10 +18,12 @@ from genotransfer.models.standardise import Standardiser
 from genotransfer.randomness import derive_seed, make_generator
 from genotransfer.scores.base import PolygenicScore, fit_slope, take_sample
 from genotransfer.scores.registry import build_score
+from genotransfer.scores.stacking import StackedScore, cross_stack, fit_weights
 from genotransfer.splits import SPLITS, assign_splits
 
 # A score that says nothing of people it has not seen keeps its order of people, and next to no odds.
 LEAST_SLOPE = 0.01
+STACK = "stack"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,18 +71,17 @@ class LearningPeople:
 
 
 def cross_validate(
-    people: LearningPeople, names: Sequence[str], n_folds: int, seed: int
+    people: LearningPeople, names: Sequence[str], folds: Int64[np.ndarray, " n_samples"], seed: int
 ) -> dict[str, Float64[np.ndarray, " n_samples"]]:
     """Return the log odds of every person by scores that have not seen that person's label.
 
     Parameters
     ----------
     names : of the scores.
-    n_folds : parts that are left out in turn.
+    folds : from `LearningPeople.fold`; each is left out in turn.
     """
-    folds = people.fold(n_folds, make_generator(seed, "folds"))
     margins = {name: np.zeros(len(people.labels)) for name in names}
-    for fold in range(n_folds):
+    for fold in range(int(folds.max()) + 1):
         out = folds == fold
         samples = [
             take_sample(people.dosages, people.labels, ~out & (people.target == ours))
@@ -113,9 +115,9 @@ def fit_scores(
 
     Yields
     ------
-    One candidate a score. Its accuracies, on TD too, are those of cross-validation, so that no
-    person was judged by a score that had seen that person's label; its predictor has learnt from
-    all of them.
+    One candidate a score, and one for the stack of all where there are several. Accuracies, on TD
+    too, are those of cross-validation: no person was judged by a score that had seen that person's
+    label. The predictor has learnt from all of them.
 
     Raises
     ------
@@ -129,24 +131,33 @@ def fit_scores(
             f"are {'cases' if people.labels[0] else 'controls'}. Change the phenotype, the sizes or the seed."
         )
     of_phenotype = derive_seed(seed, "scores", phenotype)
-    margins = cross_validate(people, names, n_folds, of_phenotype)
+    folds = people.fold(n_folds, make_generator(of_phenotype, "folds"))
+    margins = cross_validate(people, names, folds, of_phenotype)
     everyone = [take_sample(people.dosages, people.labels, people.target == ours) for ours in (False, True)]
-    for name in names:
-        score = build_score(name, derive_seed(of_phenotype, "score", name)).fit_samples(*everyone)
-        score.recalibrate(_measure_slope(people, margins[name]), everyone)
-        kept = np.flatnonzero(score.coef_)
+    scores: dict[str, PolygenicScore] = {
+        name: build_score(name, derive_seed(of_phenotype, "score", name)).fit_samples(*everyone)
+        for name in names
+    }
+    if len(names) > 1:
+        unseen = np.column_stack([margins[name] for name in names])
+        weights = fit_weights(unseen, people.labels, people.target)
+        scores[STACK] = StackedScore([scores[name] for name in names], weights)
+        margins[STACK] = cross_stack(unseen, people.labels, people.target, folds)
+    for name, score in scores.items():
+        slope = _measure_slope(people, margins[name])
         candidate = Candidate(
             key=f"{phenotype}.{SCORES_METHOD}.{name}",
             phenotype=phenotype,
             method=SCORES_METHOD,
             fit_on="target" if people.target.any() else "source",
             panel=panel.name,
-            n_snps=len(kept),
+            n_snps=int(np.count_nonzero(score.coef_)),
             model=name,
             trainable_layers=0,
             **_measure(people, margins[name]),
         )
-        yield Fitted(candidate, partial(make_predictor, name, score, panel, everyone[1].means))
+        recalibrated = copy(score).recalibrate(slope, everyone)
+        yield Fitted(candidate, partial(make_predictor, name, recalibrated, panel, everyone[1].means))
 
 
 def make_predictor(

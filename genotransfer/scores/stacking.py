@@ -10,8 +10,33 @@ from jaxtyping import Bool, Float64, Int8, Int64
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from genotransfer.scores.base import PolygenicScore, Sample
+
 # Prior standard deviation of a weight; log odds of a good score have a weight of 1.
 WEIGHT_SPREAD = 1.0
+
+
+class StackedScore(PolygenicScore):
+    """A weighted sum of fitted scores, itself a score.
+
+    Parameters
+    ----------
+    scores : fitted.
+    weights : float64 (n_scores,); of their log odds.
+    """
+
+    def __init__(self, scores: list[PolygenicScore], weights: Float64[np.ndarray, " n_scores"]) -> None:
+        self.scores = scores
+        self.weights = weights
+        pairs = list(zip(scores, weights, strict=True))
+        self.coef_ = np.asarray(sum(weight * one.coef_ for one, weight in pairs))
+        self.intercept_ = float(sum(weight * one.intercept_ for one, weight in pairs))
+        self.source_intercept_ = float(sum(weight * one.source_intercept_ for one, weight in pairs))
+        self.n_features_in_, self.classes_ = len(self.coef_), scores[0].classes_
+
+    def _learn_effects(self, source: Sample, target: Sample) -> Float64[np.ndarray, " n_variants"]:
+        learnt = [one.fit_samples(source, target).coef_ for one in self.scores]
+        return np.asarray(self.weights @ np.stack(learnt))
 
 
 def fit_weights(
