@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from genotransfer.alignment import match_variants
-from genotransfer.candidates import DEEP_METHODS, METHODS
+from genotransfer.candidates import DEEP_METHODS, SCORES_METHOD
 from genotransfer.choice import average_scores, choose_by_ed
 from genotransfer.config import Study
 from genotransfer.evaluation import evaluate_predictions
@@ -100,24 +100,20 @@ def _run_extent(study: Study, extent: Extent, filesets: dict[str, str], folder: 
         began = time.perf_counter()
         phenotypes.prepare_phenotypes(study, name, filesets, at / "all", at / "final", at / "truth")
         association.control_quality(study, at / "all", learning, at / "variants", at / "kept")
-        association.test_association(study, at / "kept", at / "variants", learning, at / "association")
-        association.select_panels(study, name, at / "association", at / "variants", at / "panels")
-        models.train_baselines(
-            study,
-            name,
-            at / "kept",
-            at / "panels",
-            learning,
-            at / "baselines.parquet",
-            at / "baselines",
-            _quiet,
-        )
+        if set(study.transfer.methods) != {SCORES_METHOD}:  # scores read no panel
+            association.test_association(study, at / "kept", at / "variants", learning, at / "association")
+            association.select_panels(study, name, at / "association", at / "variants", at / "panels")
+            board = at / "baselines.parquet"
+            models.train_baselines(
+                study, name, at / "kept", at / "panels", learning, board, at / "baselines", _quiet
+            )
+            boards.append(str(board))
         scored = time.perf_counter()
         models.train_scores(
             study, name, at / "kept", at / "variants", learning, at / "scores.parquet", at / "scores", _quiet
         )
         seconds[name] = {"baselines": scored - began, "scores": time.perf_counter() - scored}
-        boards += [str(at / "baselines.parquet"), str(at / "scores.parquet")]
+        boards.append(str(at / "scores.parquet"))
         kept_models |= {f"baselines/{name}": str(at / "baselines"), f"scores/{name}": str(at / "scores")}
         place["phenotypes"][name], place["truths"][name] = str(at / "kept"), str(at / "truth")
         place["finals"][name], place["panels"][name] = str(at / "final"), str(at / "panels")
@@ -173,7 +169,7 @@ def _evaluate(
         return predictor.score(match_variants(people, predictor.variants).read())
 
     asked = {
-        f"score:{row['model']}": [row["key"]] for _, row in board.iterrows() if row["method"] == METHODS[-1]
+        f"score:{row['model']}": [row["key"]] for _, row in board.iterrows() if row["method"] == SCORES_METHOD
     }
     asked |= {str(method): list(group["key"]) for method, group in members.groupby("method", sort=False)}
     deep = select_among(board, DEEP_METHODS)

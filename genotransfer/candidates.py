@@ -14,6 +14,8 @@ import pandas as pd
 METHODS = ("none", "snp_transfer", "deep_simple", "deep_pretrained", "deep_finetuned", "score_transfer")
 DEEP_METHODS = ("deep_simple", "deep_pretrained", "deep_finetuned")
 SCORES_METHOD = "score_transfer"
+# The model of score transfer that is a weighted sum of the others.
+STACK = "stack"
 # The study's one model of a phenotype, chosen among all methods; beside the methods in the results.
 CHOSEN = "chosen"
 RESULT_METHODS = (*METHODS, CHOSEN)

@@ -6,7 +6,7 @@ over all people that learn, and the source's ED or cross-validation, whose peopl
 The estimate is shrunk towards a coin, and lowered by what the best of as many guessing candidates
 would gain: a method with thousands of candidates needs more evidence than one with ten. Where the
 target's people are too few to tell candidates apart the source decides. The candidates that come
-near the best are averaged.
+near the best are averaged, or left to the stack of scores where it is one of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
-from genotransfer.candidates import CHOSEN
+from genotransfer.candidates import CHOSEN, STACK
 from genotransfer.selection import rank_candidates, split_digits
 
 MEMBER_COLUMNS = ["phenotype", "key", "weight"]
@@ -118,6 +118,9 @@ def choose_by_evidence(
         # Only of the same method: two methods' merits differ by the people they were judged on.
         near = (ordered["merit"] >= best["merit"] - best["error"] / 2) & (ordered["method"] == best["method"])
         leaders = ordered[near].head(rule.most)
+        # A stack is an average already, with weights that were learnt.
+        stacks = ordered[near & (ordered["model"] == STACK)]
+        leaders = stacks.head(1) if len(stacks) else leaders
         parts.append(leaders.assign(weight=1 / len(leaders)))
     members: pd.DataFrame = pd.concat(parts, ignore_index=True)[MEMBER_COLUMNS]
     return members

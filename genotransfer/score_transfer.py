@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int64
 
 from genotransfer.baselines import Fitted, PanelData
-from genotransfer.candidates import SCORES_METHOD, Candidate
+from genotransfer.candidates import SCORES_METHOD, STACK, Candidate
 from genotransfer.errors import StudyError
 from genotransfer.models.predictors import VARIANT_COLUMNS, ScorePredictor
 from genotransfer.models.standardise import Standardiser
@@ -23,7 +23,6 @@ from genotransfer.splits import SPLITS, assign_splits
 
 # A score that says nothing of people it has not seen keeps its order of people, and next to no odds.
 LEAST_SLOPE = 0.01
-STACK = "stack"
 
 
 @dataclass(frozen=True, eq=False)
