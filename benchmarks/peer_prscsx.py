@@ -1,0 +1,227 @@
+"""Polygenic scores of two populations by PRS-CSx, run beside genotransfer's as a peer.
+
+    python -m benchmarks.peer_prscsx data.npz variants.tsv --checkout PRScsx
+
+``data.npz`` holds source, target, test (int8 dosages) and source_labels, target_labels, test_labels
+(0 or 1); ``variants.tsv`` the columns chromosome, position, counted, other. It prints the accuracy
+on the test people of each way to use the posterior effects.
+
+PRS-CSx (Ruan et al. 2022, Nat Genet 54:573-580) is not part of this project; get its code with
+``git clone https://github.com/getian107/PRScsx.git``. It reads summary statistics and LD, so both are
+computed from the training people. Two things differ from its authors' use, both for time:
+
+- Variants are thinned, without the labels, to some 6,000: LD pruning, then even density, about that
+  of HapMap 3. Each iteration draws one number per variant in plain Python and factors each LD block,
+  at a cost cubic in its size.
+- 1,000 iterations, 500 of them burn-in, in place of 2,000 and 1,000.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64, Int8
+from sklearn.linear_model import LogisticRegression
+
+from benchmarks.peer_environment import CACHE, find_checkout, make_environment, run_quietly
+from benchmarks.peer_files import (
+    Cohort,
+    compute_ld,
+    divide_blocks,
+    locate_chromosomes,
+    read_effects,
+    summarise,
+    thin_variants,
+    write_tables,
+)
+
+SOURCE, TARGET, META = "EUR", "AFR", "META"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How PRS-CSx is run.
+
+    Attributes
+    ----------
+    checkout : folder of its code; None: what the environment variable PRSCSX says.
+    cache : folder for its environment.
+    phis : global shrinkage, each tried and the best on the target's training people taken; None
+        lets it be learnt.
+    n_kept : variants after thinning.
+    n_iterations, n_burn_in : of the chain.
+    timeout : seconds for each phi.
+    seed : of its random numbers.
+    """
+
+    checkout: Path | None = None
+    cache: Path = CACHE
+    phis: tuple[float | None, ...] = (1e-4, 1e-2)
+    n_kept: int = 6000
+    n_iterations: int = 1000
+    n_burn_in: int = 500
+    timeout: float = 1800
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What PRS-CSx made of one phi.
+
+    Attributes
+    ----------
+    phi : as it was set.
+    effects : for EUR (the source), AFR (the target) and META: float64 (n_variants,), of each counted
+        allele, 0 for the variants that were thinned out.
+    seconds : its run took.
+    """
+
+    phi: float | None
+    effects: dict[str, Float64[np.ndarray, " n_variants"]]
+    seconds: float
+
+
+def write_inputs(
+    folder: Path, variants: pd.DataFrame, cohorts: dict[str, Cohort], python: Path
+) -> dict[str, int]:
+    """Write all that PRS-CSx reads and return the number of people in each population.
+
+    The LD blocks are divided where the first population's LD is low, and are the same in all.
+    """
+    write_tables(folder, variants, {name: summarise(one) for name, one in cohorts.items()})
+    dividing = next(iter(cohorts.values())).dosages
+    for chromosome, part in locate_chromosomes(variants).items():
+        blocks = divide_blocks(dividing[:, part])
+        for name, one in cohorts.items():
+            place = folder / "ld" / f"ldblk_1kg_{name.lower()}"
+            place.mkdir(exist_ok=True)
+            matrices = folder / "matrices.npz"
+            np.savez(matrices, **compute_ld(one.dosages, part, blocks))
+            script = Path(__file__).with_name("peer_ldblk.py")
+            target = place / f"ldblk_1kg_chr{chromosome}.hdf5"
+            run_quietly([str(python), str(script), str(matrices), str(target)], folder, 300)
+            matrices.unlink()
+    return {name: len(one.labels) for name, one in cohorts.items()}
+
+
+def run_prscsx(source: Cohort, target: Cohort, variants: pd.DataFrame, settings: Settings) -> list[Posterior]:
+    """Return the posterior effects for each phi.
+
+    Parameters
+    ----------
+    source, target : training people with the same variants, sorted by chromosome and position.
+    variants : chromosome, position, counted, other; one row for each column of the dosages.
+
+    Raises
+    ------
+    StudyError
+        The code is absent, a run fails or takes too long, or the data cannot be used.
+    """
+    script = find_checkout(settings.checkout) / "PRScsx.py"
+    python = make_environment(settings.cache)
+    kept = thin_variants(source.dosages, target.dosages, variants, n_kept=settings.n_kept)
+    few = variants.iloc[kept].reset_index(drop=True)
+    both = {SOURCE: source, TARGET: target}
+    cohorts = {name: Cohort(one.dosages[:, kept], one.labels) for name, one in both.items()}
+    posteriors = []
+    with tempfile.TemporaryDirectory(prefix="prscsx-") as made:
+        folder = Path(made)
+        sizes = write_inputs(folder, few, cohorts, python)
+        for number, phi in enumerate(settings.phis):
+            out = folder / f"out{number}"
+            out.mkdir()
+            options = {
+                "ref_dir": "ld",
+                "bim_prefix": "target",
+                "sst_file": ",".join(f"{name}.txt" for name in sizes),
+                "n_gwas": ",".join(map(str, sizes.values())),
+                "pop": ",".join(sizes),
+                "chrom": ",".join(map(str, locate_chromosomes(few))),
+                "n_iter": settings.n_iterations,
+                "n_burnin": settings.n_burn_in,
+                "meta": True,
+                "seed": settings.seed,
+                "out_dir": out.name,
+                "out_name": "run",
+            } | ({} if phi is None else {"phi": phi})
+            began = time.perf_counter()
+            command = [str(python), str(script), *(f"--{name}={value}" for name, value in options.items())]
+            run_quietly(command, folder, settings.timeout)
+            seconds = time.perf_counter() - began
+            effects = {}
+            for name in (*sizes, META):
+                effects[name] = np.zeros(len(variants))
+                effects[name][kept] = read_effects(sorted(out.glob(f"run_{name}_pst_eff_*.txt")), few)
+            posteriors.append(Posterior(phi, effects, seconds))
+    return posteriors
+
+
+@dataclass(frozen=True)
+class Combination:
+    """A way to use the posterior effects, fitted on people of the target.
+
+    Attributes
+    ----------
+    phi : the one with the least log loss on those people.
+    probabilities : float64 (n_test,); of being a case. The class changes at 1/2.
+    """
+
+    phi: float | None
+    probabilities: Float64[np.ndarray, " n_test"]
+
+
+def combine(
+    posteriors: Sequence[Posterior],
+    names: Sequence[str],
+    fitting: Cohort,
+    test: Int8[np.ndarray, "n_test n_variants"],
+) -> Combination:
+    """Combine the scores of the named effects by logistic regression, as the authors advise.
+
+    Scores are standardised first, by their mean and spread in the people they are fitted on.
+    """
+    found: dict[float, Combination] = {}
+    for one in posteriors:
+        effects = np.column_stack([one.effects[name] for name in names])
+        scores = fitting.dosages @ effects
+        mean, spread = scores.mean(axis=0), scores.std(axis=0)
+        spread[spread == 0] = 1
+        # A weak penalty keeps scores that part the few cases from the controls finite.
+        model = LogisticRegression(C=100.0).fit((scores - mean) / spread, fitting.labels)
+        own = model.predict_proba((scores - mean) / spread)[:, 1]
+        loss = float(-np.log(np.where(fitting.labels == 1, own, 1 - own)).mean())
+        found[loss] = Combination(one.phi, model.predict_proba((test @ effects - mean) / spread)[:, 1])
+    return found[min(found)]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run on one data set and print the accuracies."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path)
+    parser.add_argument("variants", type=Path)
+    parser.add_argument("--checkout", type=Path)
+    parser.add_argument("--cache", type=Path, default=CACHE)
+    parser.add_argument("--kept", type=int, default=Settings.n_kept)
+    given = parser.parse_args(arguments)
+    data, variants = np.load(given.data), pd.read_csv(given.variants, sep="\t")
+    cohorts = [Cohort(data[name], data[f"{name}_labels"]) for name in ("source", "target")]
+    settings = Settings(checkout=given.checkout, cache=given.cache, n_kept=given.kept)
+    posteriors = run_prscsx(*cohorts, variants, settings)
+    for names in ((SOURCE, TARGET), (META,), (SOURCE,)):
+        made = combine(posteriors, names, cohorts[1], data["test"])
+        accuracy = np.mean((made.probabilities > 0.5) == data["test_labels"])
+        print(f"{' and '.join(names)}: accuracy {accuracy:.3f} with phi {made.phi or 'learnt'}")
+    print("seconds of each phi:", *(f"{one.seconds:.0f}" for one in posteriors))
+
+
+if __name__ == "__main__":
+    main()
