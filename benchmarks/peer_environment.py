@@ -10,7 +10,8 @@ from pathlib import Path
 from genotransfer.errors import StudyError
 
 CACHE = Path("~/.cache/genotransfer-peers")
-# It hangs on numpy 2: an error in a draw is caught and the draw repeated for ever.
+# Its draws convert arrays of one number, which numpy 2.4 refuses; it catches the error and repeats
+# the draw for ever.
 PACKAGES = ("numpy<2", "scipy<1.14", "h5py")
 ADVICE = (
     "Get it with `git clone https://github.com/getian107/PRScsx.git` and give the folder as "

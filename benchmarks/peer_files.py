@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float64, Int8, Int64
@@ -142,10 +143,10 @@ def name_variants(n: int) -> list[str]:
     return [f"v{number}" for number in range(n)]
 
 
-def compute_ld(
-    dosages: Int8[np.ndarray, "n_samples m"], part: slice, blocks: list[slice]
-) -> dict[str, np.ndarray]:
-    """Return each block's correlations and names, for the variants that vary in these people.
+def write_ld(
+    path: Path, dosages: Int8[np.ndarray, "n_samples n_variants"], part: slice, blocks: list[slice]
+) -> None:
+    """Write the correlations in each block, of the variants that vary in these people.
 
     Parameters
     ----------
@@ -154,14 +155,13 @@ def compute_ld(
     """
     names = np.array(name_variants(dosages.shape[1]))[part]
     unit, spread = _to_units(dosages[:, part])
-    tables: dict[str, np.ndarray] = {}
-    for block in blocks:
-        varies = np.flatnonzero(spread[block] > 0) + block.start
-        if len(varies):
-            number = len(tables) // 2 + 1
-            tables[f"ld_{number}"] = unit[:, varies].T @ unit[:, varies]
-            tables[f"names_{number}"] = names[varies]
-    return tables
+    with h5py.File(path, "w") as file:
+        for block in blocks:
+            varies = np.flatnonzero(spread[block] > 0) + block.start
+            if len(varies):
+                group = file.create_group(f"blk_{len(file) + 1}")
+                group["ldblk"] = (unit[:, varies].T @ unit[:, varies]).astype(np.float64)
+                group["snplist"] = names[varies].astype("S")
 
 
 def write_tables(folder: Path, variants: pd.DataFrame, summaries: dict[str, Summary]) -> None:

@@ -33,12 +33,12 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.peer_environment import CACHE, find_checkout, make_environment, run_quietly
 from benchmarks.peer_files import (
     Cohort,
-    compute_ld,
     divide_blocks,
     locate_chromosomes,
     read_effects,
     summarise,
     thin_variants,
+    write_ld,
     write_tables,
 )
 
@@ -88,9 +88,7 @@ class Posterior:
     seconds: float
 
 
-def write_inputs(
-    folder: Path, variants: pd.DataFrame, cohorts: dict[str, Cohort], python: Path
-) -> dict[str, int]:
+def write_inputs(folder: Path, variants: pd.DataFrame, cohorts: dict[str, Cohort]) -> dict[str, int]:
     """Write all that PRS-CSx reads and return the number of people in each population.
 
     The LD blocks are divided where the first population's LD is low, and are the same in all.
@@ -102,12 +100,7 @@ def write_inputs(
         for name, one in cohorts.items():
             place = folder / "ld" / f"ldblk_1kg_{name.lower()}"
             place.mkdir(exist_ok=True)
-            matrices = folder / "matrices.npz"
-            np.savez(matrices, **compute_ld(one.dosages, part, blocks))
-            script = Path(__file__).with_name("peer_ldblk.py")
-            target = place / f"ldblk_1kg_chr{chromosome}.hdf5"
-            run_quietly([str(python), str(script), str(matrices), str(target)], folder, 300)
-            matrices.unlink()
+            write_ld(place / f"ldblk_1kg_chr{chromosome}.hdf5", one.dosages, part, blocks)
     return {name: len(one.labels) for name, one in cohorts.items()}
 
 
@@ -133,7 +126,7 @@ def run_prscsx(source: Cohort, target: Cohort, variants: pd.DataFrame, settings:
     posteriors = []
     with tempfile.TemporaryDirectory(prefix="prscsx-") as made:
         folder = Path(made)
-        sizes = write_inputs(folder, few, cohorts, python)
+        sizes = write_inputs(folder, few, cohorts)
         for number, phi in enumerate(settings.phis):
             out = folder / f"out{number}"
             out.mkdir()
