@@ -10,10 +10,14 @@ PRS-CSx (Ruan et al. 2022, Nat Genet 54:573-580) is not part of this project; ge
 ``git clone https://github.com/getian107/PRScsx.git``. It reads summary statistics and LD, so both are
 computed from the training people. Two things differ from its authors' use, both for time:
 
-- Variants are thinned, without the labels, to some 6,000: LD pruning, then even density, about that
-  of HapMap 3. Each iteration draws one number per variant in plain Python and factors each LD block,
-  at a cost cubic in its size.
-- 1,000 iterations, 500 of them burn-in, in place of 2,000 and 1,000.
+- Variants are thinned, without the labels, to 6,000 (``--kept``): LD pruning, then even density. On
+  chr21 that is about half the density of HapMap 3, which its reference panels have. Each iteration
+  draws one number per variant in plain Python and factors each LD block, at a cost cubic in the
+  block's size; preparing takes time quadratic in the number of variants.
+- 1,000 iterations, half of them burn-in, in place of 2,000 (``--iterations``).
+
+Thinning limits what can be found. Where the true risk SNPs are not among the 6,000, even their true
+effects on the best tags in the source predict much less in the target than the SNPs themselves.
 """
 
 from __future__ import annotations
@@ -139,6 +143,8 @@ def run_prscsx(source: Cohort, target: Cohort, variants: pd.DataFrame, settings:
                 "chrom": ",".join(map(str, locate_chromosomes(few))),
                 "n_iter": settings.n_iterations,
                 "n_burnin": settings.n_burn_in,
+                # All draws after the burn-in count, as there are few.
+                "thin": 1,
                 "meta": True,
                 "seed": settings.seed,
                 "out_dir": out.name,
@@ -156,42 +162,36 @@ def run_prscsx(source: Cohort, target: Cohort, variants: pd.DataFrame, settings:
     return posteriors
 
 
-@dataclass(frozen=True)
-class Combination:
-    """A way to use the posterior effects, fitted on people of the target.
+def choose_phi(posteriors: Sequence[Posterior], fitting: Cohort) -> Posterior:
+    """Return the posterior whose source score alone has the least log loss on people of the target.
 
-    Attributes
-    ----------
-    phi : the one with the least log loss on those people.
-    probabilities : float64 (n_test,); of being a case. The class changes at 1/2.
+    The target's own score cannot choose where the same people gave its summary statistics: it all but
+    repeats their labels, the more the less it is shrunk.
     """
 
-    phi: float | None
-    probabilities: Float64[np.ndarray, " n_test"]
+    def compute_loss(one: Posterior) -> float:
+        case = combine(one, [SOURCE], fitting, fitting.dosages)
+        return float(-np.log(np.where(fitting.labels == 1, case, 1 - case)).mean())
+
+    return min(posteriors, key=compute_loss)
 
 
 def combine(
-    posteriors: Sequence[Posterior],
-    names: Sequence[str],
-    fitting: Cohort,
-    test: Int8[np.ndarray, "n_test n_variants"],
-) -> Combination:
-    """Combine the scores of the named effects by logistic regression, as the authors advise.
+    posterior: Posterior, names: Sequence[str], fitting: Cohort, test: Int8[np.ndarray, "n_test n_variants"]
+) -> Float64[np.ndarray, " n_test"]:
+    """Return the probability of being a case; the class changes at 1/2.
 
-    Scores are standardised first, by their mean and spread in the people they are fitted on.
+    The scores of the named effects, standardised by their mean and spread in the people they are fitted
+    on, are combined by logistic regression, as the authors advise. The weights of more than one
+    score mean something only for people who gave no summary statistics.
     """
-    found: dict[float, Combination] = {}
-    for one in posteriors:
-        effects = np.column_stack([one.effects[name] for name in names])
-        scores = fitting.dosages @ effects
-        mean, spread = scores.mean(axis=0), scores.std(axis=0)
-        spread[spread == 0] = 1
-        # A weak penalty keeps scores that part the few cases from the controls finite.
-        model = LogisticRegression(C=100.0).fit((scores - mean) / spread, fitting.labels)
-        own = model.predict_proba((scores - mean) / spread)[:, 1]
-        loss = float(-np.log(np.where(fitting.labels == 1, own, 1 - own)).mean())
-        found[loss] = Combination(one.phi, model.predict_proba((test @ effects - mean) / spread)[:, 1])
-    return found[min(found)]
+    effects = np.column_stack([posterior.effects[name] for name in names])
+    scores = fitting.dosages @ effects
+    mean, spread = scores.mean(axis=0), scores.std(axis=0)
+    spread[spread == 0] = 1
+    # A weak penalty keeps scores that part the few cases from the controls finite.
+    model = LogisticRegression(C=100.0).fit((scores - mean) / spread, fitting.labels)
+    return np.asarray(model.predict_proba((test @ effects - mean) / spread)[:, 1], dtype=np.float64)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -204,16 +204,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--checkout", type=Path)
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--kept", type=int, default=Settings.n_kept)
+    parser.add_argument("--iterations", type=int, default=Settings.n_iterations)
+    parser.add_argument("--held", type=int, default=0, help="last people of the target, for the weights only")
     given = parser.parse_args(arguments)
     data, variants = np.load(given.data), pd.read_csv(given.variants, sep="\t")
-    cohorts = [Cohort(data[name], data[f"{name}_labels"]) for name in ("source", "target")]
-    settings = Settings(checkout=given.checkout, cache=given.cache, n_kept=given.kept)
-    posteriors = run_prscsx(*cohorts, variants, settings)
+    source, target = (Cohort(data[name], data[f"{name}_labels"]) for name in ("source", "target"))
+    n = len(target.labels) - given.held
+    if not 0 < n <= len(target.labels):
+        parser.error(f"--held must be at least 0 and below the target's {len(target.labels)} people")
+    tested, fitting = Cohort(target.dosages[:n], target.labels[:n]), target
+    if given.held:
+        fitting = Cohort(target.dosages[n:], target.labels[n:])
+    settings = Settings(
+        checkout=given.checkout,
+        cache=given.cache,
+        n_kept=given.kept,
+        n_iterations=given.iterations,
+        n_burn_in=given.iterations // 2,
+    )
+    posteriors = run_prscsx(source, tested, variants, settings)
+    chosen = choose_phi(posteriors, target)
+    print("phi", chosen.phi or "learnt", "seconds of each:", *(f"{one.seconds:.0f}" for one in posteriors))
     for names in ((SOURCE, TARGET), (META,), (SOURCE,)):
-        made = combine(posteriors, names, cohorts[1], data["test"])
-        accuracy = np.mean((made.probabilities > 0.5) == data["test_labels"])
-        print(f"{' and '.join(names)}: accuracy {accuracy:.3f} with phi {made.phi or 'learnt'}")
-    print("seconds of each phi:", *(f"{one.seconds:.0f}" for one in posteriors))
+        # One score has no weights to learn, only where its classes part: all of the target can say that.
+        case = combine(chosen, names, fitting if len(names) > 1 else target, data["test"])
+        accuracy = np.mean((case > 0.5) == data["test_labels"])
+        print(f"{' and '.join(names)}: accuracy {accuracy:.3f}")
 
 
 if __name__ == "__main__":
