@@ -18,6 +18,11 @@ computed from the training people. Two things differ from its authors' use, both
 
 Thinning limits what can be found. Where the true risk SNPs are not among the 6,000, even their true
 effects on the best tags in the source predict much less in the target than the SNPs themselves.
+
+Expect, with 1,000 CEU and 100 YRI of the shipped panel's chr21, heritability .5, 5 or 10 risk SNPs, phi
+1e-4 and 500 iterations: META right for .65 of 1,000 others (mean of 8 runs), where the true effects
+on the best tags of 6,000 variants are right for .65, and the risk SNPs themselves for .75. EUR and
+AFR together reach .57 if no one is held out for the weights.
 """
 
 from __future__ import annotations
