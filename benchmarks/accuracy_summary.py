@@ -24,7 +24,13 @@ def summarise(rows: pd.DataFrame) -> dict[str, Any]:
         mean, error, n = _mean(rows, heritability, "chosen")
         label = f"h2_{heritability:g}"
         figures |= {label: _round(mean), f"{label}_se": _round(error), f"{label}_n": n}
-    for name, label in (("none", "none"), ("deep", "deep"), ("snp_transfer", "snp"), ("prscsx", "peer")):
+    for name, label in (
+        ("none", "none"),
+        ("deep", "deep"),
+        ("snp_transfer", "snp"),
+        ("prscsx", "peer"),
+        ("prscsx_screened", "peer_screened"),
+    ):
         mean, error, n = _mean(rows, TRANSFER_AT, name)
         figures |= {f"{label}_h2_0.5": _round(mean), f"{label}_h2_0.5_se": _round(error), f"{label}_n": n}
     figures["p_transfer_h2_0.5"] = compare(rows, TRANSFER_AT, "none", "chosen")["p"]

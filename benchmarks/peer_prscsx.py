@@ -36,7 +36,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64, Int8
+from jaxtyping import Float64, Int8, Int64
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.peer_environment import CACHE, find_checkout, make_environment, run_quietly
@@ -113,13 +113,20 @@ def write_inputs(folder: Path, variants: pd.DataFrame, cohorts: dict[str, Cohort
     return {name: len(one.labels) for name, one in cohorts.items()}
 
 
-def run_prscsx(source: Cohort, target: Cohort, variants: pd.DataFrame, settings: Settings) -> list[Posterior]:
+def run_prscsx(
+    source: Cohort,
+    target: Cohort,
+    variants: pd.DataFrame,
+    settings: Settings,
+    kept: Int64[np.ndarray, " k"] | None = None,
+) -> list[Posterior]:
     """Return the posterior effects for each phi.
 
     Parameters
     ----------
     source, target : training people with the same variants, sorted by chromosome and position.
     variants : chromosome, position, counted, other; one row for each column of the dosages.
+    kept : positions of the variants to use, ascending; when None they are thinned without the labels.
 
     Raises
     ------
@@ -128,7 +135,8 @@ def run_prscsx(source: Cohort, target: Cohort, variants: pd.DataFrame, settings:
     """
     script = find_checkout(settings.checkout) / "PRScsx.py"
     python = make_environment(settings.cache)
-    kept = thin_variants(source.dosages, target.dosages, variants, n_kept=settings.n_kept)
+    if kept is None:
+        kept = thin_variants(source.dosages, target.dosages, variants, n_kept=settings.n_kept)
     few = variants.iloc[kept].reset_index(drop=True)
     both = {SOURCE: source, TARGET: target}
     cohorts = {name: Cohort(one.dosages[:, kept], one.labels) for name, one in both.items()}
