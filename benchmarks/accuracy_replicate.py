@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.accuracy_peer import run_peer
 from genotransfer.alignment import match_variants
 from genotransfer.candidates import DEEP_METHODS, SCORES_METHOD
 from genotransfer.choice import average_scores, choose_by_ed
@@ -73,6 +74,7 @@ def run_replicate(seed: int, extents: list[Extent], folder: Path, peer: str | No
     seed : of the study.
     extents : what is run; the first one's genotypes serve all of them.
     folder : for its files, removed at the end.
+    peer : checkout of PRS-CSx, run where models without transfer are.
 
     Returns
     -------
@@ -85,13 +87,16 @@ def run_replicate(seed: int, extents: list[Extent], folder: Path, peer: str | No
     rows = []
     for number, extent in enumerate(extents):
         place = folder / f"extent_{number}"
-        rows += _run_extent(make_study(seed, extent), extent, filesets, place)
+        asked = peer if "none" in extent.methods else None
+        rows += _run_extent(make_study(seed, extent), extent, filesets, place, asked)
         shutil.rmtree(place)
     shutil.rmtree(folder)
     return pd.DataFrame(rows)
 
 
-def _run_extent(study: Study, extent: Extent, filesets: dict[str, str], folder: Path) -> list[dict[str, Any]]:
+def _run_extent(
+    study: Study, extent: Extent, filesets: dict[str, str], folder: Path, peer: str | None
+) -> list[dict[str, Any]]:
     learning = {role: filesets[role] for role in ("source", "target")}
     boards, kept_models, seconds = [], {}, {}
     place: dict[str, dict[str, str]] = {"phenotypes": {}, "truths": {}, "finals": {}, "panels": {}}
@@ -137,15 +142,17 @@ def _run_extent(study: Study, extent: Extent, filesets: dict[str, str], folder: 
             boards.append(str(at / "board.parquet"))
             kept_models[f"transfer/{family}"] = str(at / "models")
     results.select_best(study, boards, folder / "selection")
-    return [
-        {"seed": study.seed, "heritability": extent.heritability, "k": int(name.split("_")[0]), **row}
-        for name in study.phenotype_names
-        for row in _evaluate(study, name, folder, filesets, kept_models, place) + _time(seconds[name])
-    ]
+    rows = []
+    for name in study.phenotype_names:
+        found = _evaluate(name, folder, filesets, kept_models, place) + _time(seconds[name])
+        if peer is not None:
+            found += run_peer(Path(peer), folder / name, learning, filesets["final"])
+        about = {"seed": study.seed, "heritability": extent.heritability, "k": int(name.split("_")[0])}
+        rows += [about | row for row in found]
+    return rows
 
 
 def _evaluate(
-    study: Study,
     name: str,
     folder: Path,
     filesets: dict[str, str],
