@@ -12,6 +12,15 @@ from genotransfer.scores.base import PolygenicScore
 SCORES = {
     "susie": "genotransfer.scores.susie:SourceSusie",
     "susie_joint": "genotransfer.scores.susie:JointSusie",
+    "clumping": "genotransfer.scores.clumping:ClumpingScore",
+    "forward": "genotransfer.scores.forward:ForwardScore",
+    "lasso": "genotransfer.scores.lasso:LassoScore",
+    "elastic_net": "genotransfer.scores.lasso:ElasticNetScore",
+    "gblup": "genotransfer.scores.gblup:GblupScore",
+    "logistic": "genotransfer.scores.logistic:LogisticScore",
+    "tuned": "genotransfer.scores.tuned:TunedScore",
+    "coral": "genotransfer.scores.adaptation:CoralScore",
+    "tca": "genotransfer.scores.adaptation:TcaScore",
 }
 
 
