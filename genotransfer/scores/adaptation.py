@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float64, Int64
 from sklearn.covariance import ledoit_wolf
@@ -18,12 +20,12 @@ class CoralScore(LogisticScore):
 
     Parameters
     ----------
-    n_variants, r2, distance, n_folds, random_state : see `LogisticScore`.
+    sizes, r2, distance, n_folds, random_state : see `LogisticScore`.
 
     Notes
     -----
-    The covariances are Ledoit and Wolf's, by scikit-learn: with fewer people of the target than
-    variants the plain one has no inverse. skada 0.6.0 (BSD) fits the locked versions, and its CORAL is
+    Correlations are shrunk as Ledoit and Wolf do, by scikit-learn: with few people of the target the
+    plain ones say more than they know. skada 0.6.0 (BSD) fits the locked versions, and its CORAL is
     the oracle of a test. It is not needed to run: it brings POT, which imports TensorFlow where that is
     installed, for what are two roots of matrices. adapt 0.4.5 needs cvxopt, which is under the GPL, and
     tensorflow besides tensorflow-cpu.
@@ -55,7 +57,7 @@ class TcaScore(LogisticScore):
     ----------
     n_components : largest number of components.
     mu : weight of the components' smoothness against the difference between populations.
-    n_variants, r2, distance, n_folds, random_state : see `LogisticScore`.
+    sizes, r2, distance, n_folds, random_state : see `LogisticScore`.
 
     Notes
     -----
@@ -73,13 +75,13 @@ class TcaScore(LogisticScore):
         self,
         n_components: int = 100,
         mu: float = 1.0,
-        n_variants: int = 100,
+        sizes: Sequence[int] = (5, 10, 30, 100),
         r2: float = 0.3,
         distance: int = 500,
         n_folds: int = 5,
         random_state: int = 0,
     ) -> None:
-        super().__init__(n_variants, r2, distance, n_folds, random_state)
+        super().__init__(sizes, r2, distance, n_folds, random_state)
         self.n_components = n_components
         self.mu = mu
 
@@ -107,10 +109,16 @@ def align_covariances(
     ------
     Sun, Feng and Saenko 2016, equation 3.
     """
-    whiten, colour = (
-        _raise_matrix(ledoit_wolf(values)[0], power) for values, power in ((source, -0.5), (target, 0.5))
-    )
-    return whiten @ colour
+    whiten, colour = _raise_matrix(_estimate(source), -0.5), _raise_matrix(_estimate(target), 0.5)
+    return np.asarray(whiten @ colour)
+
+
+def _estimate(values: Float64[np.ndarray, "n k"]) -> Float64[np.ndarray, "k k"]:
+    """Return the covariance, its correlations shrunk; a constant is taken to have the deviation 1."""
+    deviations = values.std(axis=0)
+    deviations = np.where(deviations > 0, deviations, 1)
+    shrunk, _ = ledoit_wolf((values - values.mean(axis=0)) / deviations)
+    return np.asarray(shrunk * deviations * deviations[:, None])
 
 
 def _raise_matrix(covariance: Float64[np.ndarray, "k k"], power: float) -> Float64[np.ndarray, "k k"]:
@@ -151,9 +159,7 @@ def find_components(
 
     centred = X - X.mean(axis=0)
     spread, turn = np.linalg.eigh(centred.T @ centred)
-    left, lengths, _ = np.linalg.svd(
-        shrink(X @ (turn * np.sqrt(np.maximum(spread, 0)))), full_matrices=False
-    )
+    left, lengths, _ = np.linalg.svd(shrink(X @ (turn * np.sqrt(np.maximum(spread, 0)))), full_matrices=False)
     rank = int((lengths > 1e-8 * max(float(lengths[0]), 1e-12)).sum())
     found = X.T @ shrink(left[:, : max(min(n_components, rank), 1)])
     deviations = (values @ found).std(axis=0)

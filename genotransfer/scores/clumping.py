@@ -101,8 +101,7 @@ class ClumpingScore(PolygenicScore):
         """Return all variants of any setting, and each setting's effect of one copy of each."""
         columns = np.unique(np.concatenate(chosen))
         effects = np.zeros((len(columns), len(chosen)), dtype=np.float32)
-        # A slope is the correlation over the dosage's deviation; the label's is common to all.
-        slopes = correlations[columns] * people.scales[columns]
+        slopes = correlations[columns] * people.scales[columns] * float(people.responses.std())
         for number, variants in enumerate(chosen):
             at = np.searchsorted(columns, variants)
             effects[at, number] = slopes[at]

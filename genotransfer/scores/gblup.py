@@ -58,9 +58,7 @@ class GblupScore(PolygenicScore):
         return people.multiply(weights[:, None])[:, 0].astype(np.float64)
 
 
-def estimate_heritability(
-    values: Float64[np.ndarray, " k"], turned: Float64[np.ndarray, " k"]
-) -> float:
+def estimate_heritability(values: Float64[np.ndarray, " k"], turned: Float64[np.ndarray, " k"]) -> float:
     """Return the share of variance that is genetic, by REML.
 
     Parameters

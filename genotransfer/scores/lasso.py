@@ -89,12 +89,10 @@ class ElasticNetScore(PolygenicScore):
         strengths = np.abs(correlations)
         number = min(self.n_screened, len(strengths))
         columns = np.sort(np.argpartition(-strengths, number - 1)[:number])
-        return columns[strengths[columns] > 0]
+        return np.asarray(columns[strengths[columns] > 0])
 
-    def _standardise(
-        self, people: Pool, columns: Int64[np.ndarray, " k"]
-    ) -> Float32[np.ndarray, "n k"]:
-        return people.take(columns) * people.scales[columns].astype(np.float32)
+    def _standardise(self, people: Pool, columns: Int64[np.ndarray, " k"]) -> Float32[np.ndarray, "n k"]:
+        return np.asarray(people.take(columns) * people.scales[columns].astype(np.float32))
 
     def _fit_path(
         self,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from sklearn.linear_model import LogisticRegression
 
 from genotransfer.scores.base import PolygenicScore, Sample
@@ -11,7 +13,7 @@ from genotransfer.scores.clumping import clump
 from genotransfer.scores.pool import Pool
 
 # Penalties tried, as the variance of the normal prior of an effect (scikit-learn's C).
-PRIOR_VARIANCES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+PRIOR_VARIANCES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)
 INDICATOR = 100.0
 
 
@@ -19,13 +21,14 @@ class LogisticScore(PolygenicScore):
     """Logistic regression with a penalty on squared effects, on people of both populations.
 
     The variants are the strongest in the source after clumping, their dosages on the scale of the
-    source's standard deviation; each population has its intercept. The penalty is that of
-    the least log loss in people left out in turn. The variants are chosen anew without them: chosen with
-    them, the variants would look better than they are, and the penalty would come out too small.
+    source's standard deviation; each population has its intercept. Their number
+    and the penalty are those of the least log loss in people left out in turn. The variants are
+    chosen anew without them: chosen with them, the variants would look better than they are, and the
+    penalty would come out too small.
 
     Parameters
     ----------
-    n_variants : number of variants.
+    sizes : numbers of variants; each is tried.
     r2 : squared correlation in the source, from which on the weaker of two variants is left out.
     distance : number of columns within which that counts. Columns are in the genome's order.
     n_folds : number of parts the people are divided into.
@@ -34,13 +37,13 @@ class LogisticScore(PolygenicScore):
 
     def __init__(
         self,
-        n_variants: int = 100,
+        sizes: Sequence[int] = (5, 10, 30, 100),
         r2: float = 0.3,
         distance: int = 500,
         n_folds: int = 5,
         random_state: int = 0,
     ) -> None:
-        self.n_variants = n_variants
+        self.sizes = sizes
         self.r2 = r2
         self.distance = distance
         self.n_folds = n_folds
@@ -52,35 +55,33 @@ class LogisticScore(PolygenicScore):
         fold = people.deal_folds(self.n_folds, np.random.default_rng(self.random_state))
         responses = people.leave_out(fold, self.n_folds)
         correlations = first.correlate(responses[: first.n])
-        losses = np.zeros(len(PRIOR_VARIANCES))
+        losses = np.zeros((len(self.sizes), len(PRIOR_VARIANCES)))
         for number in range(self.n_folds):
             kept = fold != number
-            columns = self._choose(first, correlations[:, number])
-            if not len(columns) or len(np.unique(people.labels[kept])) < 2:
+            if len(np.unique(people.labels[kept])) < 2:
                 continue
-            found = self._fit(people, columns, first.scales[columns], kept, PRIOR_VARIANCES)
             signs = np.where(people.labels[~kept] == 1, -1, 1)
-            losses += [np.logaddexp(0, signs * margin[~kept]).sum() for _, margin in found]
-        self.prior_variance_ = PRIOR_VARIANCES[int(np.argmin(losses))]
+            for place, columns in enumerate(self._choose(first, correlations[:, number])):
+                found = self._fit(people, columns, first.scales[columns], kept, PRIOR_VARIANCES)
+                losses[place] += [np.logaddexp(0, signs * margin[~kept]).sum() for _, margin in found]
+        size, prior = np.unravel_index(int(np.argmin(losses)), losses.shape)
+        self.prior_variance_ = PRIOR_VARIANCES[prior]
+        columns = self._choose(first, correlations[:, -1])[size]
+        everyone = np.ones(people.n, dtype=bool)
+        scales = first.scales[columns]
         effects = np.zeros(people.n_variants)
-        columns = self._choose(first, correlations[:, -1])
-        if len(columns):
-            everyone = np.ones(people.n, dtype=bool)
-            scales = first.scales[columns]
-            effects[columns] = self._fit(people, columns, scales, everyone, (self.prior_variance_,))[0][0]
+        effects[columns] = self._fit(people, columns, scales, everyone, (self.prior_variance_,))[0][0]
         return effects
 
     def _choose(
         self, people: Pool, correlations: Float64[np.ndarray, " n_variants"]
-    ) -> Int64[np.ndarray, " k"]:
-        """Return the strongest variants after clumping, in the genome's order."""
+    ) -> list[Int64[np.ndarray, " k"]]:
+        """Return the strongest variants after clumping, as many as each size says."""
         strengths = np.abs(correlations)
-        among = np.sort(np.argsort(-strengths, kind="stable")[: 20 * self.n_variants])
-        among = among[strengths[among] > 0]
-        index, _ = clump(
-            people.take(among), strengths[among], among, self.r2, self.distance, self.n_variants
-        )
-        return np.sort(among[index])
+        most = max(self.sizes)
+        among = np.sort(np.argsort(-strengths, kind="stable")[: 20 * most])
+        index, _ = clump(people.take(among), strengths[among], among, self.r2, self.distance, most)
+        return [among[index[:size]] for size in self.sizes]
 
     def _map(
         self,

@@ -124,7 +124,9 @@ class Pool:
 
 def invert(values: Float64[np.ndarray, " k"]) -> Float64[np.ndarray, " k"]:
     """Return 1 / values, and 0 where they are 0."""
-    return np.divide(1.0, values, out=np.zeros_like(values, dtype=np.float64), where=values > 0)
+    out = np.zeros(values.shape)
+    np.divide(1.0, values, out=out, where=values > 0)
+    return out
 
 
 def measure_aucs(
