@@ -65,7 +65,7 @@ class ClumpingScore(PolygenicScore):
             merits += measure_aucs(people.labels[out], scores).reshape(merits.shape) * out.sum()
         chosen = self._choose(people, correlations[:, -1], people.n)
         columns, effects = self._weigh(people, chosen, correlations[:, -1])
-        if source.n and target.n:
+        if target.n and target is not people.samples[0]:
             scores = target.dosages[:, columns] @ effects
             merits += measure_aucs(target.labels, scores).reshape(merits.shape) * target.n
         # The first of equals: the fewest variants.
@@ -78,7 +78,7 @@ class ClumpingScore(PolygenicScore):
 
     def _choose(
         self, people: Pool, correlations: Float64[np.ndarray, " n_variants"], n: int
-    ) -> list[Int64[np.ndarray, " k"]]:
+    ) -> list[np.ndarray]:
         """Return the variants of each setting, thresholds within LD."""
         limits = [limit_correlation(p, n) for p in self.p_values]
         strengths = np.abs(correlations)
@@ -95,12 +95,12 @@ class ClumpingScore(PolygenicScore):
     def _weigh(
         self,
         people: Pool,
-        chosen: list[Int64[np.ndarray, " k"]],
+        chosen: list[np.ndarray],
         correlations: Float64[np.ndarray, " n_variants"],
-    ) -> tuple[Int64[np.ndarray, " c"], Float32[np.ndarray, "c n_settings"]]:
+    ) -> tuple[Int64[np.ndarray, " c"], Float64[np.ndarray, "c s"]]:
         """Return all variants of any setting, and each setting's effect of one copy of each."""
         columns = np.unique(np.concatenate(chosen))
-        effects = np.zeros((len(columns), len(chosen)), dtype=np.float32)
+        effects = np.zeros((len(columns), len(chosen)))
         slopes = correlations[columns] * people.scales[columns] * float(people.responses.std())
         for number, variants in enumerate(chosen):
             at = np.searchsorted(columns, variants)
@@ -124,6 +124,9 @@ def clump(
     most: int | None = None,
 ) -> tuple[Int64[np.ndarray, " k"], Int64[np.ndarray, " c"]]:
     """Gather variants in LD around the strongest of them, as PLINK 1.9's ``--clump`` does.
+
+    The r2 is that of dosages. PLINK 1.9 takes that of haplotypes, which it estimates: near the limit a
+    variant may go to another clump. Where no phase is in doubt the clumps are the same.
 
     Parameters
     ----------

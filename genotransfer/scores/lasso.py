@@ -101,6 +101,8 @@ class ElasticNetScore(PolygenicScore):
         penalties: Float64[np.ndarray, " p"],
     ) -> Float32[np.ndarray, "k p"]:
         """Return the effects of standardised dosages at each penalty, the largest first."""
+        if not dosages.shape[1]:
+            return np.zeros((0, len(penalties)), dtype=np.float32)
         found = enet_path(
             np.asfortranarray(dosages),
             responses,

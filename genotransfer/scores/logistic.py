@@ -73,9 +73,7 @@ class LogisticScore(PolygenicScore):
         effects[columns] = self._fit(people, columns, scales, everyone, (self.prior_variance_,))[0][0]
         return effects
 
-    def _choose(
-        self, people: Pool, correlations: Float64[np.ndarray, " n_variants"]
-    ) -> list[Int64[np.ndarray, " k"]]:
+    def _choose(self, people: Pool, correlations: Float64[np.ndarray, " n_variants"]) -> list[np.ndarray]:
         """Return the strongest variants after clumping, as many as each size says."""
         strengths = np.abs(correlations)
         most = max(self.sizes)

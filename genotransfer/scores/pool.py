@@ -32,8 +32,12 @@ class Pool:
 
     @classmethod
     def gather(cls, *samples: Sample) -> Pool:
-        """Return the pool of those samples that have people."""
-        return cls(tuple(one for one in samples if one.n))
+        """Return the pool of those samples that have people, none of them twice."""
+        kept: list[Sample] = []
+        for one in samples:
+            if one.n and not any(one is other for other in kept):
+                kept.append(one)
+        return cls(tuple(kept))
 
     @property
     def n(self) -> int:
@@ -93,7 +97,7 @@ class Pool:
             fold[rng.permutation(members)] = np.arange(len(members)) % n_folds
         return fold
 
-    def leave_out(self, fold: Int64[np.ndarray, " n"], n_folds: int) -> Float32[np.ndarray, "n n_folds+1"]:
+    def leave_out(self, fold: Int64[np.ndarray, " n"], n_folds: int) -> Float32[np.ndarray, "n k"]:
         """Return the responses without each fold in turn, and in the last column those of everyone.
 
         A person left out has the response 0; the others are centred without them, so that sums of

@@ -53,7 +53,7 @@ class TunedScore(PolygenicScore):
         effects = build_score(self.start, self.random_state)._learn_effects(first, nobody)
         self.n_steps_ = 0
         columns = np.flatnonzero(effects)
-        if not (source.n and target.n and len(columns)):
+        if first is target or not target.n or not len(columns):
             return effects
         # Steps on the scale of the source's deviations: a rare allele is as free to move as a common one.
         scales = Pool((source,)).scales[columns]
@@ -80,7 +80,7 @@ def descend(
     begin: Float64[np.ndarray, " k"],
     rate: float,
     n_steps: int,
-) -> Float64[np.ndarray, "n_steps+1 k"]:
+) -> Float64[np.ndarray, "s k"]:
     """Return the effects before and after each step of gradient descent on the squared error.
 
     Parameters
