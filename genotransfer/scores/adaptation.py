@@ -42,7 +42,7 @@ class CoralScore(LogisticScore):
         group: Int64[np.ndarray, " n"],
         means: Float64[np.ndarray, "p k"],
     ) -> list[Float64[np.ndarray, "k d"]]:
-        if len(means) < 2:
+        if np.bincount(group, minlength=2).min() < 2:  # one person has no covariance
             return super()._map(values, group, means)
         return [align_covariances(values[group == 0], values[group == 1]), np.eye(values.shape[1])]
 
@@ -50,12 +50,14 @@ class CoralScore(LogisticScore):
 class TcaScore(LogisticScore):
     """Logistic regression on transfer components (TCA) of both populations.
 
-    The components are directions of large variance along which the populations' means hardly differ.
+    The components are directions of large variance along which the populations' means hardly differ;
+    the penalty of the regression is on the effects of the components, each of variance 1.
     Variants, penalty and folds are as in `LogisticScore`.
 
     Parameters
     ----------
-    n_components : largest number of components.
+    n_components : largest number of components. Where there are fewer variants than that, every
+        direction is kept, and only the penalty tells them apart.
     mu : weight of the components' smoothness against the difference between populations.
     sizes, r2, distance, n_folds, random_state : see `LogisticScore`.
 

@@ -28,9 +28,9 @@ class ElasticNetScore(PolygenicScore):
 
     Notes
     -----
-    scikit-learn's coordinate descent. celer 0.7.4 (BSD), made for long lasso paths, fits the same
-    versions of numpy and scikit-learn and gives the same effects, but it brings a downloader of data
-    sets, seaborn and xarray with it, and after screening it has little left to gain.
+    scikit-learn's coordinate descent, because it is there already. celer 0.7.4 (BSD), made for long
+    lasso paths, fits the locked versions and gives the same effects, but brings libsvmdata and
+    download (data sets from the web), seaborn, xarray and tqdm with it.
 
     Source
     ------

@@ -106,6 +106,14 @@ def test_few_people_and_few_variants(name, study):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_target_of_one_person(name, study):
+    some = np.flatnonzero(~study.target | (np.cumsum(study.target) == 1))
+    score = build(name).fit(study.X[some], study.y[some], target=study.target[some])
+    log_odds = score.decision_function(study.X_new)
+    assert log_odds[study.y_new == 1].mean() > log_odds[study.y_new == 0].mean()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_dosages_that_do_not_vary_at_all_leave_the_share_of_cases(name, study):
     X = np.ones_like(study.X)
     score = build(name).fit(X, study.y, target=study.target)
