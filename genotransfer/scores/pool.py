@@ -90,11 +90,15 @@ class Pool:
         return np.asfortranarray(np.concatenate([one.dosages[:, columns] for one in self.samples]))
 
     def deal_folds(self, n_folds: int, rng: np.random.Generator) -> Int64[np.ndarray, " n"]:
-        """Return each person's fold; cases and controls of each population are spread evenly."""
+        """Return each person's fold; cases and controls of each population are spread evenly.
+
+        The folds are the same when cases and controls change places.
+        """
         fold = np.empty(self.n, dtype=np.int64)
+        turn = rng.random(self.n)
         for stratum in np.unique(2 * self.group + self.labels):
             members = np.flatnonzero(2 * self.group + self.labels == stratum)
-            fold[rng.permutation(members)] = np.arange(len(members)) % n_folds
+            fold[members[np.argsort(turn[members])]] = np.arange(len(members)) % n_folds
         return fold
 
     def leave_out(self, fold: Int64[np.ndarray, " n"], n_folds: int) -> Float32[np.ndarray, "n k"]:

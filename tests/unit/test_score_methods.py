@@ -123,9 +123,8 @@ def test_dosages_that_do_not_vary_at_all_leave_the_share_of_cases(name, study):
     np.testing.assert_allclose(score.predict_proba(X[:1])[0, 1], share)
 
 
-@pytest.mark.parametrize("name", ["forward", "gblup"])
+@pytest.mark.parametrize("name", NAMES)
 def test_cases_and_controls_change_places(name, study):
-    """Not for those that deal folds: the other class is dealt first."""
     score = build(name).fit(study.X, study.y, target=study.target)
     mirror = build(name).fit(study.X, 1 - study.y, target=study.target)
-    np.testing.assert_allclose(mirror.coef_, -score.coef_, atol=1e-4 * np.abs(score.coef_).max())
+    np.testing.assert_allclose(mirror.coef_, -score.coef_, atol=2e-3 * np.abs(score.coef_).max())
