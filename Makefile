@@ -69,6 +69,10 @@ bench-scale: $(INSTALLED) ## Measure training on 100,000 samples of 6,600 SNPs
 bench-gpu: $(INSTALLED) ## Measure training on a GPU, where TensorFlow sees one
 	@$(BIN)/python -m benchmarks.training_gpu
 
+.PHONY: bench-accuracy
+bench-accuracy: $(INSTALLED) ## Measure the accuracy of a study's models over 40 replicates: PEER=folder of PRS-CSx runs it too
+	@$(BIN)/python -m benchmarks.accuracy $(if $(PEER),--peer $(PEER))
+
 .PHONY: clean
 clean: ## Remove the environment and caches; runs/ stays
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -14,7 +14,20 @@ ClassicalName = Literal["svm", "cart", "rus", "forest", "bagging"]
 NetworkName = Literal[
     "ann_1", "ann_2", "ann_3", "gru_1", "gru_2", "lstm_1", "lstm_2", "bilstm_1", "bilstm_2"
 ]  # Muneeb 2022, Tables 4 and 5: models 1-3, 4 and 7, 5 and 8, 6 and 9
-ScoreName = Literal["susie", "susie_joint"]  # genotransfer.scores.registry
+ScoreName = Literal[
+    "clumping",
+    "forward",
+    "lasso",
+    "elastic_net",
+    "gblup",
+    "logistic",
+    "susie",
+    "susie_joint",
+    "tuned",
+    "coral",
+    "tca",
+]  # genotransfer.scores.registry
+DEFAULT_SCORES: list[ScoreName] = ["clumping", "forward", "lasso", "gblup", "susie", "susie_joint"]
 MethodName = Literal[
     "none", "snp_transfer", "deep_simple", "deep_pretrained", "deep_finetuned", "score_transfer"
 ]
@@ -206,9 +219,7 @@ class Models(Settings):
 
     classical: list[ClassicalName] = Field(default=["svm", "cart", "rus", "forest", "bagging"], min_length=1)
     networks: list[NetworkName] = Field(default=list(get_args(NetworkName)), min_length=1)
-    scores: list[ScoreName] = Field(
-        default=list(get_args(ScoreName)), min_length=1, description="polygenic scores"
-    )
+    scores: list[ScoreName] = Field(default=DEFAULT_SCORES, min_length=1, description="polygenic scores")
     folds: Annotated[int, Field(ge=2)] = Field(5, description="of the scores' cross-validation")
 
 

@@ -108,7 +108,8 @@ class PolygenicScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         source, target : the same variants; one of them may be without people.
         """
         if not source.n:
-            source = target
+            # Nobody counts twice: people of the target alone are the only population there is.
+            source, target = target, source
         self.n_features_in_ = source.dosages.shape[1]
         self.classes_ = getattr(self, "classes_", np.array([0, 1]))
         effects = np.asarray(self._learn_effects(source, target), dtype=np.float64)
@@ -147,7 +148,13 @@ class PolygenicScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the class of each person."""
-        return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
+        case = (self.decision_function(X) > 0).astype(int)
+        return np.asarray(self.classes_[case])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
 
 
 def calibrate(
@@ -234,5 +241,8 @@ def take_sample(
 ) -> Sample:
     """Return the people of a mask as a sample of one population."""
     dosages = X[at]
-    means = dosages.mean(axis=0, dtype=np.float64) if len(dosages) else np.zeros(X.shape[1])
-    return Sample(dosages - means.astype(np.float32), labels[at], means)
+    n = len(dosages)
+    # Dosages are 0 to 2, so that float32 adds up those of a million people well enough to centre them.
+    means = (np.ones(n, dtype=np.float32) @ dosages / np.float32(max(n, 1))).astype(np.float64)
+    dosages -= means.astype(np.float32)
+    return Sample(dosages, labels[at], means)
