@@ -68,7 +68,7 @@ def align_populations(
     """
     if ambiguous not in ("drop", "keep"):
         raise InputError(f"ambiguous variants: {ambiguous!r}", remedy="Give drop or keep")
-    by, first, second, doubled = _pair_variants(source.variants, target.variants, match_by)
+    by, first, second, doubled = pair_variants(source.variants, target.variants, match_by)
     left, right = source.select(variants=first), target.select(variants=second)
     right = fill_unknown_alleles(left.variants, right)
     compared = compare_alleles(left.variants, right.variants)
@@ -128,7 +128,7 @@ def match_variants(genotypes: Genotypes, variants: pd.DataFrame, *, match_by: st
     AlignmentError
         Variants are absent from the genotypes, or have other alleles there.
     """
-    by, at, found, _ = _pair_variants(variants, genotypes.variants, match_by)
+    by, at, found, _ = pair_variants(variants, genotypes.variants, match_by)
     if len(at) < len(variants):
         absent = np.setdiff1d(np.arange(len(variants)), at)
         named = ", ".join(variants["id"].iloc[absent[:5]].astype(str))
@@ -152,7 +152,7 @@ def match_variants(genotypes: Genotypes, variants: pd.DataFrame, *, match_by: st
     return _orient(view, variants if located else view.variants.assign(**alleles), compared.swap)
 
 
-def _pair_variants(
+def pair_variants(
     first: pd.DataFrame, second: pd.DataFrame, match_by: str
 ) -> tuple[str, Int64[np.ndarray, " n"], Int64[np.ndarray, " n"], tuple[int, int]]:
     """Return what was matched by, the rows of each table that match, and how many rows were doubled."""

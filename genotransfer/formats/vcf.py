@@ -60,7 +60,7 @@ def read_vcf(path: str | Path, *, prefix_out: str | Path) -> Genotypes:
             file=path,
             remedy="Install the extra: pip install 'genotransfer[vcf]'",
         )
-    _check_end(path)
+    check_end(path)
     reader = _VcfReader(path)
     names = reader.read_sample_names()
     samples = pd.DataFrame([(name, name, "0", "0", 0, "-9") for name in names], columns=SAMPLE_COLUMNS)
@@ -159,8 +159,8 @@ class _VcfReader:
         return InputError(f"{problem}{where}", file=self.path, remedy="Check the file with bcftools view")
 
 
-def _check_end(path: Path) -> None:
-    """Raise when a bgzip file lacks the block that ends it: htslib would only warn of it."""
+def check_end(path: Path) -> None:
+    """Raise InputError when a bgzip file lacks the block that ends it: htslib would only warn of it."""
     with path.open("rb") as file:
         if file.read(4) != BGZF_START:
             return

@@ -21,6 +21,8 @@ SCORES = {
     "tuned": "genotransfer.scores.tuned:TunedScore",
     "coral": "genotransfer.scores.adaptation:CoralScore",
     "tca": "genotransfer.scores.adaptation:TcaScore",
+    "shrinkage": "genotransfer.scores.shrinkage:ShrinkageScore",
+    "clumping_summary": "genotransfer.scores.summary_clumping:SummaryClumping",
 }
 
 
