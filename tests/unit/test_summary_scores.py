@@ -6,10 +6,10 @@ from scipy.integrate import quad
 from sklearn.base import clone
 
 from genotransfer.errors import StudyError
-from genotransfer.scores.summary_clumping import SummaryClumping, clump
 from genotransfer.scores.ready import ReadyScore
 from genotransfer.scores.registry import build_score
 from genotransfer.scores.shrinkage import ShrinkageScore, _tabulate_precision, fit_shrinkage
+from genotransfer.scores.summary_clumping import SummaryClumping, clump
 from genotransfer.scores.summary_sample import make_summary_sample
 from tests.summary_support import draw_labels, draw_population, regress
 
