@@ -23,6 +23,7 @@ ScoreName = Literal[
     "logistic",
     "susie",
     "susie_joint",
+    "shrinkage",
     "tuned",
     "coral",
     "tca",
