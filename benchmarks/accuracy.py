@@ -8,7 +8,7 @@ Expected: see docs/reference/benchmarks.md, which also defines every figure.
 
 A replicate has new genotypes, and for each heritability a phenotype of 5 and one of 10 risk SNPs.
 Replicates that were run before with the same options are not run again. The deep methods and the
-peer take minutes a phenotype and run in the first few replicates only, at a heritability of .5.
+peer take minutes a phenotype and run in the last few replicates only, at a heritability of .5.
 All rows go to runs/bench-accuracy/, the main figures to the last line.
 """
 
@@ -44,9 +44,9 @@ def main() -> None:
     jobs = []
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         for number in range(options.replicates):
-            jobs.append(
-                pool.submit(_run, number, number < options.deep, number < options.peers, options.peer, out)
-            )
+            left = options.replicates - number
+            peer = options.peer if left <= options.peers else None
+            jobs.append(pool.submit(_run, number, left <= options.deep, peer, out))
         for number, job in enumerate(jobs):
             job.result()
             print(f"replicate {number + 1} of {options.replicates}", flush=True)
@@ -60,7 +60,7 @@ def main() -> None:
     print(json.dumps(figures))
 
 
-def _run(number: int, deep: bool, with_peer: bool, peer: str | None, out: Path) -> None:
+def _run(number: int, deep: bool, peer: str | None, out: Path) -> None:
     seed = FIRST_SEED + number
     path = out / f"{seed}.parquet"
     if not path.exists():
@@ -73,7 +73,7 @@ def _run(number: int, deep: bool, with_peer: bool, peer: str | None, out: Path) 
             )
             for heritability in HERITABILITIES
         ]
-        rows = run_replicate(seed, extents, out / f"work-{seed}", peer if with_peer else None)
+        rows = run_replicate(seed, extents, out / f"work-{seed}", peer)
         rows.to_parquet(path)
 
 

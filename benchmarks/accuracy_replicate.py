@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 
 from benchmarks.accuracy_peer import run_peer
 from genotransfer.alignment import match_variants
@@ -88,15 +89,30 @@ def run_replicate(seed: int, extents: list[Extent], folder: Path, peer: str | No
     for number, extent in enumerate(extents):
         place = folder / f"extent_{number}"
         asked = peer if "none" in extent.methods else None
-        rows += _run_extent(make_study(seed, extent), extent, filesets, place, asked)
+        about = {"seed": seed, "heritability": extent.heritability}
+        found = run_study(make_study(seed, extent), filesets, place, asked)
+        rows += [about | {"k": int(row["phenotype"].split("_")[0])} | row for row in found]
         shutil.rmtree(place)
     shutil.rmtree(folder)
     return pd.DataFrame(rows)
 
 
-def _run_extent(
-    study: Study, extent: Extent, filesets: dict[str, str], folder: Path, peer: str | None
+def run_study(
+    study: Study,
+    filesets: dict[str, str],
+    folder: Path,
+    peer: str | None = None,
+    outcome: pd.Series | None = None,
 ) -> list[dict[str, Any]]:
+    """Run a study on prepared genotypes and return a row for each phenotype and model.
+
+    Parameters
+    ----------
+    filesets : folders by role: source, target, final.
+    folder : for its files.
+    peer : checkout of PRS-CSx, or None.
+    outcome : a quantitative outcome by IID, which models' log odds are correlated with.
+    """
     learning = {role: filesets[role] for role in ("source", "target")}
     boards, kept_models, seconds = [], {}, {}
     place: dict[str, dict[str, str]] = {"phenotypes": {}, "truths": {}, "finals": {}, "panels": {}}
@@ -144,11 +160,10 @@ def _run_extent(
     results.select_best(study, boards, folder / "selection")
     rows = []
     for name in study.phenotype_names:
-        found = _evaluate(name, folder, filesets, kept_models, place) + _time(seconds[name])
+        found = _evaluate(name, folder, filesets, kept_models, place, outcome) + _time(seconds[name])
         if peer is not None:
             found += run_peer(Path(peer), folder / name, learning, filesets["final"])
-        about = {"seed": study.seed, "heritability": extent.heritability, "k": int(name.split("_")[0])}
-        rows += [about | row for row in found]
+        rows += [{"phenotype": name} | row for row in found]
     return rows
 
 
@@ -158,6 +173,7 @@ def _evaluate(
     filesets: dict[str, str],
     kept: dict[str, str],
     place: dict[str, dict[str, str]],
+    outcome: pd.Series | None,
 ) -> list[dict[str, Any]]:
     """Read FD for every kept model of one phenotype that a rule or the table asks for."""
     selection = folder / "selection"
@@ -185,13 +201,15 @@ def _evaluate(
     asked["paper_rule"] = [choose_by_ed(board)["key"].iloc[0]]
     scores = {key: read(key) for key in {key for keys in asked.values() for key in keys}}
     rows = []
+    measured = ("accuracy", "auc", "auc_low", "auc_high", "n")
     for what, keys in asked.items():
-        found = evaluate_predictions(
-            labels, average_scores([scores[key] for key in keys], [1 / len(keys)] * len(keys))
-        )
-        rows.append(
-            {"name": what, "accuracy": found["accuracy"], "auc": found["auc"], "model": " ".join(keys)}
-        )
+        score = average_scores([scores[key] for key in keys], [1 / len(keys)] * len(keys))
+        found = evaluate_predictions(labels, score)
+        row = {"name": what, "model": " ".join(keys)} | {one: found[one] for one in measured}
+        if outcome is not None:
+            odds = logit(np.clip(score, 1e-6, 1 - 1e-6))
+            row["r"] = float(np.corrcoef(odds, outcome.loc[table["IID"]])[0, 1]) if np.ptp(odds) else 0.0
+        rows.append(row)
     oracle = results._measure_oracle(
         people, labels, place["truths"][name], place["phenotypes"][name], open_population(filesets["target"])
     )
