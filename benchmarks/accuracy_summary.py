@@ -45,8 +45,8 @@ def compare(rows: pd.DataFrame, heritability: float, first: str, second: str) ->
     table = _pivot(rows, heritability)
     if first not in table or second not in table:
         return {"difference": math.nan, "se": math.nan, "p": math.nan, "n": 0}
-    both = table[[first, second]].dropna()
-    change = (both[second] - both[first]).groupby(level="seed").mean().to_numpy()
+    paired = (table[second] - table[first]).dropna()
+    change = paired.groupby(level="seed").mean().to_numpy()
     if len(change) < 2:
         return {
             "difference": float(change.mean()) if len(change) else math.nan,
@@ -79,11 +79,13 @@ def describe(rows: pd.DataFrame) -> str:
                 for k, group in table.groupby(level="k")
                 if group[name].notna().any()
             )
-            against = compare(rows, heritability, str(name), "chosen")
-            lines.append(
-                f"  {name:24s} {mean:.4f} +- {error:.4f} (n {n:3d})  {by_k}  "
-                f"chosen less it {against['difference']:+.4f} +- {against['se']:.4f}"
+            against = compare(rows, heritability, str(name), "chosen") if name != "chosen" else None
+            less = (
+                ""
+                if against is None
+                else f"chosen less it {against['difference']:+.4f} +- {against['se']:.4f}"
             )
+            lines.append(f"  {name:24s} {mean:.4f} +- {error:.4f} (n {n:3d})  {by_k}  {less}")
         lines += _describe_rules(table)
     seconds = rows[rows["name"].str.startswith("seconds:")].groupby("name")["seconds"].mean()
     lines.append(
