@@ -47,12 +47,16 @@ def parse_seeds(text: str) -> list[int]:
     """
     seeds: list[int] = []
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or (last and not last.isdecimal()):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or not (last if dash else first).isdecimal():
             raise StudyError(f"--seeds {text!r} names no seeds. Write 1-20, or 1,3,5-8.")
-        seeds += range(int(first), int(last or first) + 1)
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise StudyError(f"--seeds {text!r} names {'a seed twice' if seeds else 'no seeds'}. Write 1-20.")
+        named = range(int(first), int(last or first) + 1)
+        if not named or set(named) & set(seeds):
+            raise StudyError(
+                f"--seeds {text!r}: {part.strip()!r} {'is named twice' if named else 'holds no seed'}. "
+                "Write 1-20, or 1,3,5-8."
+            )
+        seeds += named
     return sorted(seeds)
 
 

@@ -24,28 +24,34 @@ from genotransfer.replication.distributions import (
     tabulate_accuracies,
     tabulate_selection,
 )
-from genotransfer.replication.gathering import read_replicates, write_replicates
+from genotransfer.replication.gathering import (
+    DEEP,
+    PAPER_METHODS,
+    read_replicates,
+    write_replicates,
+)
 from genotransfer.replication.places import PRINTED, count_significant, place_groups, place_phenotypes
 from genotransfer.replication.rejections import tabulate_rejections
 from genotransfer.report import published
+from genotransfer.report.cells import NOTHING
 from genotransfer.report.findings import METHOD_NAMES, describe_points
 from genotransfer.report.replicates import SEED, draw_choices, draw_differences, draw_rejections
 from genotransfer.simulation.variance import paper_model
 
 PAGE = Path(__file__).parents[1] / "docs/explanation/replication.md"
 FOLDER = PAGE.with_suffix("")
+MINUS = "\N{MINUS SIGN}"
 BLOCK = re.compile(r"<!-- (?P<name>[a-z]+) -->\n.*?<!-- end -->", re.DOTALL)
-N_PHENOTYPES = 4
 
 
 def percent(value: float) -> str:
     """Return a share in percent with one decimal."""
-    return "–" if math.isnan(value) else f"{100 * value:.1f}"
+    return NOTHING if math.isnan(value) else f"{100 * value:.1f}"
 
 
 def points(value: float) -> str:
     """Return a share as signed percent points."""
-    return "–" if math.isnan(value) else describe_points(value)
+    return NOTHING if math.isnan(value) else describe_points(value)
 
 
 def span(low: float, high: float, write=percent) -> str:
@@ -55,25 +61,27 @@ def span(low: float, high: float, write=percent) -> str:
 
 def lay_out(header: list[str], rows: list[list[str]]) -> str:
     """Return a Markdown table, numbers to the right."""
-    lines = [" | ".join(header), "|".join(["---"] + ["---:"] * (len(header) - 1))]
-    return "\n".join(f"| {line} |" for line in [*lines, *(" | ".join(row) for row in rows)])
+    lines = [f"| {' | '.join(row)} |" for row in [header, *rows]]
+    lines.insert(1, "|---" + "|---:" * (len(header) - 1) + "|")
+    return "\n".join(lines)
 
 
 def describe_accuracies(table: pd.DataFrame) -> str:
     """Return what each method reaches on all of FD."""
     rows = [
         [
-            f"{one['n_risk_snps']} risk SNPs: {METHOD_NAMES[one['method']].lower()}",
+            f"{one['n_risk_snps']} risk SNPs: {METHOD_NAMES[one['method']]}",
             percent(one["ed"]),
             percent(one["fd"]) + span(one["fd_low"], one["fd_high"]),
             f"{percent(one['fd_min'])} to {percent(one['fd_max'])}",
+            percent(one["fd_sd"]),
             percent(one["fd_50_sd"]),
             points(one["gain"]) + span(one["gain_low"], one["gain_high"], points),
             percent(one["gain_50_sd"]),
         ]
         for one in tabulate_accuracies(table).to_dict("records")
     ]
-    header = ["", "ED", "FD (95 %)", "lowest to highest", "SD on 50", "gain (95 %)", "SD of gain on 50"]
+    header = ["", "ED", "FD (95 %)", "lowest to highest", "SD", "SD on 50", "gain (95 %)", "SD of gain on 50"]
     return lay_out(header, rows)
 
 
@@ -110,6 +118,11 @@ def describe_summary(table: pd.DataFrame) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
+def take_paper_methods(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the paper's methods; those of any others are in the file."""
+    return table[table["method"].isin([*PAPER_METHODS, DEEP])]
+
+
 def describe_selection(table: pd.DataFrame) -> str:
     """Return ED against FD of the chosen."""
     rows = [
@@ -122,7 +135,7 @@ def describe_selection(table: pd.DataFrame) -> str:
             percent(one["fd"]),
             points(one["noise"]) + span(one["noise_low"], one["noise_high"], points),
             f"{100 * one['above']:.0f} %",
-            f"{one['correlation']:+.2f}".replace("-", "−"),
+            f"{one['correlation']:+.2f}".replace("-", MINUS),
         ]
         for one in tabulate_selection(table).to_dict("records")
     ]
@@ -145,9 +158,9 @@ def describe_means(table: pd.DataFrame) -> str:
     rows = [
         [
             f"{one['n_risk_snps']} risk SNPs: {one['figure']}",
-            f"{one['paper']:.2f}".replace("-", "−"),
-            f"{one['median']:.1f}".replace("-", "−"),
-            f"{one['low']:.1f} to {one['high']:.1f}".replace("-", "−"),
+            f"{one['paper']:.2f}".replace("-", MINUS),
+            f"{one['median']:.1f}".replace("-", MINUS),
+            f"{one['low']:.1f} to {one['high']:.1f}".replace("-", MINUS),
             percent(one["place"]) + span(one["place_low"], one["place_high"]),
         ]
         for one in place_groups(table, SEED).to_dict("records")
@@ -166,7 +179,9 @@ def describe_phenotypes(table: pd.DataFrame) -> str:
         for figure in figures:
             one = by_figure.loc[figure]
             low, high = (f"{100 * one[name]:.0f}" for name in ("place_low", "place_high"))
-            cells.append(f"{one['paper']:.0f}: {100 * one['place']:.0f} ({low}–{high})".replace("-", "−"))
+            cells.append(
+                f"{one['paper']:.0f}: {100 * one['place']:.0f} ({low} to {high})".replace("-", MINUS)
+            )
         rows.append([str(phenotype), *cells])
     return lay_out(["", *figures], rows)
 
@@ -215,7 +230,7 @@ def describe_null(counts: pd.DataFrame) -> str:
     tests = {"accuracy": "accuracy is 1/2", "difference": "as often right as no transfer"}
     rows = [
         [
-            f"chosen on {one['chosen_on']}, {METHOD_NAMES[one['method']].lower()}: {tests[one['test']]}",
+            f"chosen on {one['chosen_on']}, {METHOD_NAMES[one['method']]}: {tests[one['test']]}",
             percent(one["mean_share"]),
             f"{one['n_rejected']} of {one['n_replicates']}",
             percent(one["rate"]),
@@ -229,6 +244,7 @@ def describe_null(counts: pd.DataFrame) -> str:
 
 def compose(page: str, table: pd.DataFrame, counts: pd.DataFrame) -> str:
     """Return the page with every generated block made anew."""
+    table = take_paper_methods(table)
     blocks = {
         "summary": describe_summary(table),
         "accuracies": describe_accuracies(table),

@@ -11,7 +11,7 @@ from scipy import optimize, stats
 
 from genotransfer.evaluation import expect_best_by_chance
 from genotransfer.intervals import NAN
-from genotransfer.replication.gathering import GATHERED_METHODS, SET_SIZE, read_sets
+from genotransfer.replication.gathering import DEEP, GATHERED_METHODS, PAPER_METHODS, SET_SIZE, read_sets
 
 KEYS = ["seed", "phenotype"]
 LEVEL = 0.05
@@ -64,13 +64,13 @@ def tabulate_selection(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    By method, over all phenotypes: ``n_candidates``, their mean accuracy on ED (``mean_ed``), that of
+    By method chosen on ED, over all phenotypes: ``n_candidates``, their mean accuracy on ED (``mean_ed``), that of
     the chosen (``ed``) and what the best of as many guessing independently would have (``by_chance``);
     ``fd``; ``noise``, ED less FD of the chosen, with its 95 % interval over seeds; ``above``, the share of
     replicates with ED above FD; ``correlation`` of ED and FD over replicates (Spearman); ``n_tied``.
     """
     rows = []
-    for method in GATHERED_METHODS:
+    for method in (*PAPER_METHODS, DEEP):
         own = table[table["method"] == method].set_index(KEYS)
         if own.empty:
             continue

@@ -1,12 +1,13 @@
 """Gathering: the runs of one study with many seeds, as one table of what each method reached.
 
-One row a seed, phenotype and method, with the method ``deep`` beside the five: the candidate the
+One row a seed, phenotype and method, with the method ``deep`` beside the others: the candidate the
 selection rule puts first among all deep methods, as in the paper's Tables 7 to 9. Besides the accuracy
 on all of FD a row holds the right answers in disjoint sets of 50 people of FD, the paper's size.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
-from genotransfer.candidates import DEEP_METHODS, METHODS
+from genotransfer.candidates import CHOSEN, DEEP_METHODS, RESULT_METHODS, Candidate
 from genotransfer.errors import InputError, StudyError
 from genotransfer.evaluation import predict_cases
 from genotransfer.formats.files import replace_together
@@ -24,7 +25,10 @@ from genotransfer.report.gains import choose_deep
 from genotransfer.selection import split_digits
 
 SET_SIZE = published.N_FD
-GATHERED_METHODS = (*METHODS, "deep")
+DEEP = "deep"
+GATHERED_METHODS = (*RESULT_METHODS, DEEP)
+# Those whose ED accuracy is the one they were chosen by, on the people of ED alone.
+PAPER_METHODS = ("none", "snp_transfer", *DEEP_METHODS)
 COLUMNS = [
     "seed",
     "phenotype",
@@ -119,41 +123,42 @@ def read_replicates(path: str | Path) -> pd.DataFrame:
 def read_sets(rows: pd.DataFrame) -> Float64[np.ndarray, "n_rows n_sets"]:
     """Return accuracies on the sets of 50 people, 0 to 1: a row for each of `rows`.
 
+    There is no set where FD is smaller than 50.
+
     Raises
     ------
     StudyError
-        FD was smaller than 50, or the rows have different numbers of sets.
+        The rows have different numbers of sets.
     """
     counts = [[int(one) for one in text.split()] for text in rows["right_of_50"]]
-    widths = {len(one) for one in counts}
-    if len(widths) != 1 or 0 in widths:
+    widths = sorted({len(one) for one in counts})
+    if len(widths) > 1:
         raise StudyError(
-            f"The replicates hold {sorted(widths)} sets of {SET_SIZE} people. Run all seeds with one "
-            f"splits.final of {SET_SIZE} or more."
+            f"The replicates hold {' and '.join(map(str, widths))} sets of {SET_SIZE} people. Run all "
+            "seeds with one splits.final."
         )
-    return np.asarray(counts, dtype=np.float64) / SET_SIZE
+    return np.array(counts, dtype=np.float64).reshape(len(counts), -1) / SET_SIZE
 
 
 def _list_rows(seed: int, run: RunTables) -> list[dict[str, object]]:
-    results = pd.concat(
-        [run.results, choose_deep(run.results, run.leaderboard).assign(method="deep")], ignore_index=True
-    )
+    board = _complete(run.leaderboard)
+    deep = choose_deep(run.results, board)
+    behind = {str(row["phenotype"]): str(row["method"]) for _, row in deep.iterrows()}
+    results = pd.concat([run.results, deep.assign(method=DEEP)], ignore_index=True)
     rows = []
     for phenotype in sorted(set(results["phenotype"].astype(str)), key=split_digits):
         mine = results[results["phenotype"] == phenotype]
-        deep = _find_deep(run, phenotype)
         for method in GATHERED_METHODS:
+            competing = {DEEP: DEEP_METHODS, CHOSEN: RESULT_METHODS}.get(method, (method,))
+            candidates = board[(board["phenotype"] == phenotype) & board["method"].isin(competing)]
             for _, row in mine[mine["method"] == method].iterrows():
-                of = DEEP_METHODS if method == "deep" else (method,)
-                board = run.leaderboard
-                candidates = board[(board["phenotype"] == phenotype) & board["method"].isin(of)]
-                best = np.round(candidates["ed_accuracy"], 9) == round(float(row["ed_accuracy"]), 9)
-                right = _answer(run.predictions, phenotype, deep if method == "deep" else method)
-                if abs(right.mean() - row["fd_accuracy"]) > 1e-9:
+                right = _answer(run.predictions, phenotype, behind[phenotype] if method == DEEP else method)
+                if not len(right) or abs(right.mean() - row["fd_accuracy"]) > 1e-9:
                     raise StudyError(
-                        f"Seed {seed}, {phenotype}, {method}: the predictions are right for {right.mean():.4f} "
-                        f"of FD, the results say {row['fd_accuracy']:.4f}. Gather files of one run."
+                        f"Seed {seed}, {phenotype}, {method}: the predictions are not those of the results, "
+                        f"which are right for {row['fd_accuracy']:.4f} of FD. Gather files of one run."
                     )
+                best = np.round(candidates["ed_accuracy"], 9) == round(float(row["ed_accuracy"]), 9)
                 sets = right[: len(right) // SET_SIZE * SET_SIZE].reshape(-1, SET_SIZE).sum(axis=1)
                 rows.append(
                     {name: row[name] for name in COLUMNS if name in row}
@@ -171,11 +176,15 @@ def _list_rows(seed: int, run: RunTables) -> list[dict[str, object]]:
     return rows
 
 
-def _find_deep(run: RunTables, phenotype: str) -> str:
-    """Return the method of the deep candidate that selection puts first."""
-    chosen = choose_deep(run.results, run.leaderboard)
-    methods = chosen["method"][chosen["phenotype"] == phenotype]
-    return str(methods.iloc[0]) if len(methods) else ""
+def _complete(leaderboard: pd.DataFrame) -> pd.DataFrame:
+    """Return a leaderboard with the columns that runs of an earlier version lack, at their defaults."""
+    fields = Candidate.__dataclass_fields__.values()
+    absent = {
+        one.name: one.default
+        for one in fields
+        if one.name not in leaderboard and one.default is not dataclasses.MISSING
+    }
+    return leaderboard.assign(**absent)
 
 
 def _answer(predictions: pd.DataFrame, phenotype: str, method: str) -> np.ndarray:
@@ -184,5 +193,5 @@ def _answer(predictions: pd.DataFrame, phenotype: str, method: str) -> np.ndarra
     return np.asarray(predict_cases(own["score"].to_numpy(dtype=np.float64)) == (own["label"] == 1))
 
 
-def _count_risk(number: float) -> int:
+def _count_risk(number: float | int) -> int:
     return 0 if np.isnan(number) else int(number)

@@ -1,11 +1,14 @@
-"""Calibration: how often the study's tests reject where no SNP has any effect.
+"""Null studies: how often the study's tests reject where no SNP has any effect.
 
-Many small studies of heritability 0 go through the library's own functions: genotypes are copied
-from the reference panel, panels selected on TD, classical models fitted, the best chosen by the
-selection rule on ED, and judged on FD. On FD a chosen model is then right for each person with
-probability 1/2, whatever it learnt, so an honest study rejects "its accuracy is 1/2" and "transfer
-and no transfer are equally right" as often as the tests' level says. The same studies with a planted
-leak, the best chosen on FD, must fail that check, or the check is worth nothing.
+Many small studies of heritability 0 go through the library's own functions: panels are selected on
+TD, classical models fitted, the best chosen by the selection rule on ED, and judged on FD. On FD a
+chosen model is then right for each person with probability 1/2, whatever it learnt, so an honest study
+rejects "its accuracy is 1/2" and "transfer and no transfer are equally right" as often as the tests'
+level says. The same studies with a planted leak, the best chosen on FD, must fail that check, or the
+check is worth nothing.
+
+The people are copied from the reference panel once. Each study draws their roles and their labels
+anew; as labels owe nothing to genotypes, the studies are independent all the same.
 """
 
 from __future__ import annotations
@@ -26,13 +29,14 @@ from genotransfer.evaluation import predict_cases
 from genotransfer.genotypes import SAMPLE_COLUMNS, Genotypes
 from genotransfer.panels import select_panels
 from genotransfer.randomness import make_generator
-from genotransfer.selection import select_best
+from genotransfer.selection import select_among
 from genotransfer.simulation.haplotypes import simulate_genotypes
-from genotransfer.simulation.panel import ReferencePanel, load_shipped_panel
+from genotransfer.simulation.panel import load_shipped_panel
 from genotransfer.simulation.phenotypes import null_model, simulate_phenotype
-from genotransfer.splits import LabelledSamples, assign_splits
+from genotransfer.splits import SPLITS, LabelledSamples, assign_splits
 
-SOURCE, TARGET = "CEU", "YRI"
+POPULATIONS = {"source": "CEU", "target": "YRI"}
+METHODS = ("none", "snp_transfer")
 COUNT_COLUMNS = ["replicate", "chosen_on", "test", "method", "n", "successes"]
 
 
@@ -59,6 +63,15 @@ class NullDesign:
     fit_on: tuple[str, ...] = ("target", "source")
 
 
+@dataclass(frozen=True)
+class Cohort:
+    """The people of one population, and how many of them each split takes."""
+
+    genotypes: Genotypes
+    dosages: Int8[np.ndarray, "n_samples n_variants"]
+    sizes: dict[str, int]
+
+
 def run_null_studies(design: NullDesign, n_replicates: int, seed: int) -> Iterator[pd.DataFrame]:
     """Run studies of heritability 0 one after another.
 
@@ -75,28 +88,45 @@ def run_null_studies(design: NullDesign, n_replicates: int, seed: int) -> Iterat
     StudyError
         A setting of the design does not suit.
     """
-    panels = {name: _thin(load_shipped_panel(name), design.n_variants) for name in (SOURCE, TARGET)}
-    for replicate in range(n_replicates):
-        yield run_null_study(design, panels, seed, replicate)
+    with tempfile.TemporaryDirectory() as folder:
+        cohorts = {role: _draw_cohort(design, role, seed, Path(folder)) for role in POPULATIONS}
+        for replicate in range(n_replicates):
+            yield _run_study(design, cohorts, seed, replicate)
 
 
-def run_null_study(
-    design: NullDesign, panels: dict[str, ReferencePanel], seed: int, replicate: int
-) -> pd.DataFrame:
-    """Run one study of heritability 0; returns `COUNT_COLUMNS`, see `run_null_studies`."""
-    splits, final = _simulate(design, panels, seed, replicate)
-    fitted = list(_fit(design, panels[TARGET].variants, splits, seed, replicate))
-    right = {
-        one.candidate.key: _judge(one, final, panels[TARGET].variants) for one in fitted
-    }  # FD is read here, for all candidates, so that the leak can be planted
+def _draw_cohort(design: NullDesign, role: str, seed: int, folder: Path) -> Cohort:
+    panel = load_shipped_panel(POPULATIONS[role])
+    spaced = np.linspace(0, panel.n_variants - 1, design.n_variants).round().astype(np.int64)
+    panel = panel.select_variants(np.unique(spaced))
+    sizes = dict(zip(SPLITS, design.source if role == "source" else design.target, strict=True))
+    n_samples = sum(sizes.values()) + (design.n_final if role == "target" else 0)
+    generator = make_generator(seed, "null genotypes", role)
+    dosages = simulate_genotypes(panel, n_samples, generator=generator).dosages
+    genotypes = Genotypes.from_dosages(folder / role, dosages, panel.variants, _name_samples(n_samples))
+    return Cohort(genotypes, dosages, sizes)
+
+
+def _run_study(design: NullDesign, cohorts: dict[str, Cohort], seed: int, replicate: int) -> pd.DataFrame:
+    phenotype = f"null_{replicate}"
+    roles = {role: _draw_labels(cohort, role, seed, replicate) for role, cohort in cohorts.items()}
+    splits = {role: _split(cohorts[role], *roles[role]) for role in cohorts}
+    panels = {
+        role: _list_panels(design, cohort, role, *roles[role], splits) for role, cohort in cohorts.items()
+    }
+    # Models without transfer see nothing of the source, as in a study.
+    alone = [PanelData(one.name, one.variants, {}, one.target) for one in panels["target"]]
+    fitted = [
+        *fit_without_transfer(phenotype, alone, design.classifiers, seed),
+        *fit_snp_transfer(phenotype, panels["source"], design.classifiers, design.fit_on, seed),
+    ]
+    # FD is read for all candidates, so that the leak can be planted; the honest choice does not see it.
+    final, known = splits["target"][""], pd.Index(cohorts["target"].genotypes.variants["id"])
+    right = {one.candidate.key: _judge(one, final, known) for one in fitted}
     honest = tabulate([one.candidate for one in fitted])
     leaked = honest.assign(ed_accuracy=[right[key].mean() for key in honest["key"]])
-    chosen = {
-        name: {row["method"]: right[row["key"]] for row in select_best(board).to_dict("records")}
-        for name, board in (("ED", honest), ("FD", leaked))
-    }
+    chosen = {name: _choose(board, right) for name, board in (("ED", honest), ("FD", leaked))}
     rows = [
-        (replicate, name, "accuracy", method, design.n_final, int(correct.sum()))
+        (replicate, name, "accuracy", method, len(correct), int(correct.sum()))
         for name, by_method in chosen.items()
         for method, correct in by_method.items()
     ]
@@ -109,92 +139,72 @@ def run_null_study(
     return pd.DataFrame(rows, columns=COUNT_COLUMNS)
 
 
-def _thin(panel: ReferencePanel, n_variants: int) -> ReferencePanel:
-    at = np.unique(np.linspace(0, panel.n_variants - 1, n_variants).round().astype(np.int64))
-    return panel.select_variants(at)
+def _draw_labels(
+    cohort: Cohort, role: str, seed: int, replicate: int
+) -> tuple[Int8[np.ndarray, " n_samples"], np.ndarray]:
+    """Return labels that owe nothing to genotypes, and who is in which split; FD is the split ``""``."""
+    generator = make_generator(seed, "null phenotype", role, replicate)
+    n_samples = cohort.genotypes.n_samples
+    # FD and the target's other samples are one population, cut at one mean, as in a study.
+    no_risk = np.zeros((n_samples, 0), dtype=np.int8)
+    labels = simulate_phenotype(no_risk, null_model(), np.zeros(0), None, generator).labels
+    learning = generator.permutation(n_samples)[: sum(cohort.sizes.values())]
+    split = np.full(n_samples, "", dtype=object)
+    split[learning] = assign_splits(labels[learning], cohort.sizes, generator)
+    return labels, split
 
 
-def _simulate(
-    design: NullDesign, panels: dict[str, ReferencePanel], seed: int, replicate: int
-) -> tuple[dict[str, dict[str, LabelledSamples]], LabelledSamples]:
-    """Return the splits of both populations, and FD."""
-    sizes = {SOURCE: sum(design.source), TARGET: sum(design.target) + design.n_final}
-    drawn, labels = {}, {}
-    for name, size in sizes.items():
-        generator = make_generator(seed, "null genotypes", name, replicate)
-        drawn[name] = simulate_genotypes(panels[name], size, generator=generator).dosages
-        generator = make_generator(seed, "null phenotype", name, replicate)
-        no_risk = np.zeros((size, 0), dtype=np.int8)
-        # FD and the target's other samples are one population, cut at one mean, as in a study.
-        labels[name] = simulate_phenotype(no_risk, null_model(), np.zeros(0), None, generator).labels
-    n_learning = sum(design.target)
-    final = LabelledSamples(drawn[TARGET][n_learning:], labels[TARGET][n_learning:])
-    splits = {}
-    for role, name, wanted in (("source", SOURCE, design.source), ("target", TARGET, design.target)):
-        own = slice(0, sum(wanted))
-        generator = make_generator(seed, "null splits", name, replicate)
-        named = dict(zip(("TD", "VD", "ED"), wanted, strict=True))
-        assigned = assign_splits(labels[name][own], named, generator)
-        splits[role] = {
-            split: LabelledSamples(drawn[name][own][assigned == split], labels[name][own][assigned == split])
-            for split in named
-        }
-    return splits, final
-
-
-def _fit(
-    design: NullDesign,
-    variants: pd.DataFrame,
-    splits: dict[str, dict[str, LabelledSamples]],
-    seed: int,
-    replicate: int,
-) -> Iterator[Fitted]:
-    """Fit every candidate, both without transfer and with SNP transfer."""
-    phenotype = f"null_{replicate}"
-    panels = {role: _list_panels(design, role, variants, splits) for role in ("source", "target")}
-    alone = [PanelData(one.name, one.variants, {}, one.target) for one in panels["target"]]
-    yield from fit_without_transfer(phenotype, alone, design.classifiers, seed)
-    yield from fit_snp_transfer(phenotype, panels["source"], design.classifiers, design.fit_on, seed)
+def _split(
+    cohort: Cohort, labels: Int8[np.ndarray, " n_samples"], split: np.ndarray
+) -> dict[str, LabelledSamples]:
+    return {
+        str(name): LabelledSamples(cohort.dosages[split == name], labels[split == name])
+        for name in np.unique(split)
+    }
 
 
 def _list_panels(
     design: NullDesign,
+    cohort: Cohort,
     role: str,
-    variants: pd.DataFrame,
+    labels: Int8[np.ndarray, " n_samples"],
+    split: np.ndarray,
     splits: dict[str, dict[str, LabelledSamples]],
 ) -> list[PanelData]:
     """Return the SNP panels of one population, selected on its TD."""
-    training = splits[role]["TD"]
-    with tempfile.TemporaryDirectory() as folder:
-        samples = _name_samples(len(training.labels))
-        fileset = Genotypes.from_dosages(Path(folder) / "td", training.dosages, variants, samples)
-        association = associate(fileset, training.labels, "allelic")
+    training = np.flatnonzero(split == "TD")
+    association = associate(cohort.genotypes.select(samples=training), labels[training], "allelic")
+    variants = cohort.genotypes.variants
     selected = select_panels(association, "p", design.thresholds, role, variants)
     known = pd.Index(variants["id"])
-    return [
-        PanelData(
-            str(name),
-            group[["id", "counted", "other"]].reset_index(drop=True),
-            *(
-                {
-                    split: LabelledSamples(
-                        one.dosages[:, known.get_indexer(pd.Index(group["id"]))], one.labels
-                    )
-                    for split, one in splits[population].items()
-                }
-                for population in ("source", "target")
-            ),
-        )
-        for name, group in selected.groupby("panel", sort=True)
-    ]
+    panels = []
+    for name, group in selected.groupby("panel", sort=True):
+        at = known.get_indexer(pd.Index(group["id"]))
+        dosages = {
+            population: {
+                one: LabelledSamples(samples.dosages[:, at], samples.labels)
+                for one, samples in given.items()
+                if one
+            }
+            for population, given in splits.items()
+        }
+        own = group[["id", "counted", "other"]].reset_index(drop=True)
+        panels.append(PanelData(str(name), own, dosages["source"], dosages["target"]))
+    return panels
 
 
-def _judge(one: Fitted, final: LabelledSamples, variants: pd.DataFrame) -> Bool[np.ndarray, " n_final"]:
+def _choose(
+    board: pd.DataFrame, right: dict[str, Bool[np.ndarray, " n_final"]]
+) -> dict[str, Bool[np.ndarray, " n_final"]]:
+    """Return for whom of FD the best candidate of each method is right."""
+    return {method: right[select_among(board, [method])["key"].iloc[0]] for method in METHODS}
+
+
+def _judge(one: Fitted, final: LabelledSamples, known: pd.Index) -> Bool[np.ndarray, " n_final"]:
     """Say for whom of FD a candidate is right."""
     predictor = one.predictor
-    at = pd.Index(variants["id"]).get_indexer(pd.Index(predictor.variants["id"]))
-    dosages: Int8[np.ndarray, "n k"] = final.dosages[:, at]
-    return np.asarray(predict_cases(predictor.score(dosages)) == (final.labels == 1))
+    at = known.get_indexer(pd.Index(predictor.variants["id"]))
+    return np.asarray(predict_cases(predictor.score(final.dosages[:, at])) == (final.labels == 1))
 
 
 def _name_samples(n_samples: int) -> pd.DataFrame:

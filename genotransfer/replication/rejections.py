@@ -45,7 +45,7 @@ def compare_with_half(
     if ((successes < 0) | (successes > n)).any():
         raise StudyError("There are more successes than trials, or fewer than none. Count them again.")
     fewer = np.minimum(successes, n - successes)
-    return np.minimum(1.0, 2 * stats.binom.cdf(fewer, n, 0.5))
+    return np.asarray(np.minimum(1.0, 2 * stats.binom.cdf(fewer, n, 0.5)), dtype=np.float64)
 
 
 def measure_size(n: int, level: float = LEVEL) -> float:

@@ -16,12 +16,12 @@ from jaxtyping import Float64, Int64
 from scipy import stats
 
 from genotransfer.errors import StudyError
-from genotransfer.replication.gathering import read_sets
+from genotransfer.replication.gathering import DEEP, SET_SIZE, read_sets
 
-GROUP_METHODS = ("none", "snp_transfer", "deep")
+GROUP_METHODS = ("none", "snp_transfer", DEEP)
 N_PHENOTYPES = 4  # Muneeb 2022: four phenotypes of 5 and four of 10 risk SNPs
 N_DRAWS = 20_000
-N_BOOTSTRAP = 300
+N_BOOTSTRAP = 200
 N_BOOTSTRAP_DRAWS = 2_000
 LEAST_VARIANCE = 1e-12
 
@@ -50,7 +50,8 @@ def arrange_replicates(table: pd.DataFrame, n_risk_snps: int) -> Replicated:
     Raises
     ------
     StudyError
-        No replicate has a model without transfer, one of SNP transfer and a deep one.
+        No replicate has a model without transfer, one of SNP transfer and a deep one; or FD is
+        smaller than the paper's.
     """
     own = table[table["n_risk_snps"] == n_risk_snps]
     by_method = [
@@ -65,8 +66,11 @@ def arrange_replicates(table: pd.DataFrame, n_risk_snps: int) -> Replicated:
             "study with these methods."
         )
     by_method = [rows.loc[shared] for rows in by_method]
+    sets = np.stack([read_sets(rows) for rows in by_method], axis=-1)
+    if not sets.shape[1]:
+        raise StudyError(f"FD holds fewer than {SET_SIZE} people. Replicate with a larger splits.final.")
     return Replicated(
-        np.stack([read_sets(rows) for rows in by_method], axis=-1),
+        sets,
         np.stack([rows["ed_accuracy"].to_numpy(dtype=np.float64) for rows in by_method], axis=-1),
     )
 

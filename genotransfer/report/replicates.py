@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from genotransfer.candidates import METHODS
 from genotransfer.replication.distributions import tabulate_accuracies, tabulate_selection
-from genotransfer.replication.gathering import SET_SIZE
+from genotransfer.replication.gathering import PAPER_METHODS, SET_SIZE
 from genotransfer.replication.places import (
     DEEP,
     SNP,
@@ -55,8 +54,9 @@ def write_replication(folder: str | Path, table: pd.DataFrame) -> list[Path]:
 
 
 def can_place(table: pd.DataFrame) -> bool:
-    """Say whether the replicates have phenotypes and methods to place the paper's figures among."""
-    return bool(list_kinds(table)) and set(GROUP_METHODS) <= set(table["method"])
+    """Say whether the replicates have phenotypes, methods and people to place the paper's figures among."""
+    complete = set(GROUP_METHODS) <= set(table["method"]) and bool((table["n_fd"] >= SET_SIZE).all())
+    return complete and bool(list_kinds(table))
 
 
 def draw_differences(path: str | Path, table: pd.DataFrame) -> Path:
@@ -108,7 +108,7 @@ def draw_choices(path: str | Path, table: pd.DataFrame) -> Path:
     figure = start_figure(6.0, 4.0)
     axes = figure.add_subplot()
     jitter = np.random.default_rng(SEED)  # ED has steps of 1 / 20; points would hide one another
-    for method in METHODS:
+    for method in PAPER_METHODS:
         rows = table[table["method"] == method]
         if len(rows):
             axes.plot(
@@ -148,9 +148,8 @@ def draw_rejections(path: str | Path, rates: pd.DataFrame) -> Path:
     for at, one in enumerate(rates.to_dict("records")):
         what = "accuracy is 1/2" if one["test"] == "accuracy" else "no better than no transfer"
         names.append(f"{METHOD_NAMES[str(one['method'])]}: {what}, chosen on {one['chosen_on']}")
-        first = at == 0
         interval = [100 * one["low"], 100 * one["high"]]
-        label = "95 % of honest studies" if first else None
+        label = "95 % of honest series" if at == 0 else "_"
         axes.hlines(at, *interval, color="#8aa9c9", linewidth=7, label=label)
         colour = "#000000" if one["chosen_on"] == "ED" else "#d55e00"
         axes.plot(100 * one["rate"], at, "o" if one["chosen_on"] == "ED" else "s", color=colour)
