@@ -7,6 +7,7 @@ are in percent, as the paper prints them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -16,12 +17,13 @@ from genotransfer.intervals import NAN
 from genotransfer.randomness import make_generator
 from genotransfer.replication.resampling import (
     GROUP_METHODS,
+    N_BOOTSTRAP,
     N_BOOTSTRAP_DRAWS,
     N_DRAWS,
+    N_PHENOTYPES,
     Drawn,
     Replicated,
     arrange_replicates,
-    bootstrap_seeds,
     compare_paired_rows,
     compare_rank_rows,
     compare_unpaired_rows,
@@ -100,7 +102,7 @@ def place_phenotypes(table: pd.DataFrame, seed: int) -> pd.DataFrame:
         replicated = arrange_replicates(table, number)
         for name, measure in STATISTICS.items():
             values = [figures[name] for figures in printed.values()]
-            placed = _place(replicated, measure, values, 1, make_generator(seed, "one", number, name))
+            placed = _place([replicated], measure, values, 1, make_generator(seed, "one", number, name))
             for phenotype, row in zip(printed, placed, strict=True):
                 rows.append({"phenotype": phenotype, "figure": name} | row)
     return pd.DataFrame(rows)
@@ -111,21 +113,27 @@ def place_groups(table: pd.DataFrame, seed: int) -> pd.DataFrame:
 
     Returns
     -------
-    n_risk_snps, figure and the columns of `place_phenotypes`.
+    n_risk_snps (``5``, ``10``, and ``all`` for the means of all eight) figure and the columns of
+    `place_phenotypes`.
     """
+    kinds = list_kinds(table)
+    groups = [(str(number), [number]) for number in kinds]
+    if len(kinds) > 1:
+        groups.append(("all", kinds))
     rows = []
-    for number in list_kinds(table):
-        printed = list_printed(number)
-        replicated = arrange_replicates(table, number)
-        for name, measure in (STATISTICS | TESTS).items():
+    for group, numbers in groups:
+        printed = [figures for number in numbers for figures in list_printed(number).values()]
+        replicated = [arrange_replicates(table, number) for number in numbers]
+        tests = TESTS if len(numbers) == 1 else {}
+        for name, measure in (STATISTICS | tests).items():
             value = (
-                PRINTED[number].t
-                if name in TESTS
-                else float(np.mean([figures[name] for figures in printed.values()]))
+                PRINTED[numbers[0]].t
+                if name in tests
+                else float(np.mean([figures[name] for figures in printed]))
             )
-            generator = make_generator(seed, "four", number, name)
-            [row] = _place(replicated, measure, [value], len(printed), generator, raw=name in TESTS)
-            rows.append({"n_risk_snps": number, "figure": name} | row)
+            generator = make_generator(seed, "four", group, name)
+            [row] = _place(replicated, measure, [value], N_PHENOTYPES, generator, raw=name in tests)
+            rows.append({"n_risk_snps": group, "figure": name} | row)
     return pd.DataFrame(rows)
 
 
@@ -181,7 +189,7 @@ def draw_gains(table: pd.DataFrame, method: str, n_phenotypes: int, seed: int) -
 
 
 def _place(
-    replicated: Replicated,
+    replicated: list[Replicated],
     measure: Statistic,
     values: list[float],
     n_phenotypes: int,
@@ -189,22 +197,21 @@ def _place(
     *,
     raw: bool = False,
 ) -> list[dict[str, float]]:
-    """Place values of one statistic; `raw` where it is no percentage."""
+    """Place values of one statistic of so many phenotypes of each kind; `raw` where it is no percentage."""
     scale = 1.0 if raw else 100.0
 
-    def draw(seeds: np.ndarray, n_draws: int) -> np.ndarray:
-        return scale * measure(draw_phenotypes(replicated.take(seeds), n_draws, generator, n_phenotypes))
+    def draw(kinds: list[Replicated], n_draws: int) -> np.ndarray:
+        parts = [draw_phenotypes(one, n_draws, generator, n_phenotypes) for one in kinds]
+        return scale * measure(reduce(Drawn.join, parts))
 
-    n_seeds = len(replicated.sets)
-    draws = draw(np.arange(n_seeds), N_DRAWS)
-    known = draws[np.isfinite(draws)]
-    middle = np.quantile(known, [0.5, 0.025, 0.975]) if len(known) else [NAN] * 3
-
-    def places(seeds: np.ndarray) -> np.ndarray:
-        again = draw(seeds, N_BOOTSTRAP_DRAWS)
+    def place_again() -> np.ndarray:
+        again = draw([one.resample(generator) for one in replicated], N_BOOTSTRAP_DRAWS)
         return np.array([place(value, again) for value in values])
 
-    low, high = bootstrap_seeds(n_seeds, places, generator)
+    draws = draw(replicated, N_DRAWS)
+    known = draws[np.isfinite(draws)]
+    middle = np.quantile(known, [0.5, 0.025, 0.975]) if len(known) else [NAN] * 3
+    low, high = np.nanquantile([place_again() for _ in range(N_BOOTSTRAP)], [0.025, 0.975], axis=0)
     return [
         {
             "paper": value,

@@ -2,17 +2,16 @@
 
 The paper has four phenotypes of a kind, each judged on 50 people. One draw takes four seeds at random,
 with replacement, and of each one set of 50 people; methods are compared on the same people. The
-uncertainty of what comes out is that of the seeds: they are resampled themselves (bootstrap).
+uncertainty of what comes out is that of the replicates: they are resampled themselves (bootstrap).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 from scipy import stats
 
 from genotransfer.errors import StudyError
@@ -39,9 +38,10 @@ class Replicated:
     sets: Float64[np.ndarray, "n_seeds n_sets 3"]
     ed: Float64[np.ndarray, "n_seeds 3"]
 
-    def take(self, seeds: Int64[np.ndarray, " m"]) -> Replicated:
-        """Return the replicates of some seeds, in that order; a seed may come again."""
-        return Replicated(self.sets[seeds], self.ed[seeds])
+    def resample(self, generator: np.random.Generator) -> Replicated:
+        """Return as many replicates, drawn with replacement."""
+        at = generator.integers(len(self.sets), size=len(self.sets))
+        return Replicated(self.sets[at], self.ed[at])
 
 
 def arrange_replicates(table: pd.DataFrame, n_risk_snps: int) -> Replicated:
@@ -142,18 +142,6 @@ def place(value: float, draws: Float64[np.ndarray, " n"]) -> float:
         return float("nan")
     value = round(value, 9)
     return float(((known < value) + 0.5 * (known == value)).mean())
-
-
-def bootstrap_seeds(
-    n_seeds: int,
-    measure: Callable[[Int64[np.ndarray, " n_seeds"]], Float64[np.ndarray, " k"]],
-    generator: np.random.Generator,
-    n_bootstrap: int = N_BOOTSTRAP,
-) -> tuple[Float64[np.ndarray, " k"], Float64[np.ndarray, " k"]]:
-    """Return the 95 % bootstrap interval over seeds of what `measure` says of some seeds."""
-    measured = np.array([measure(generator.integers(n_seeds, size=n_seeds)) for _ in range(n_bootstrap)])
-    low, high = np.nanquantile(measured, [0.025, 0.975], axis=0)
-    return np.asarray(low), np.asarray(high)
 
 
 def _finish(

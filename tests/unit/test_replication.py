@@ -210,10 +210,14 @@ def test_coins_put_the_papers_figures_where_binomials_do(table):
         for name, row in (("none, FD", published.WITHOUT), ("deep, FD", published.WITH_DEEP)):
             right = sum(printed.rows[row]) // 2  # of 200 people
             expected = stats.binom.cdf(right - 1, 200, 0.5) + 0.5 * stats.binom.pmf(right, 200, 0.5)
-            found = groups.loc[(number, name)]
+            found = groups.loc[(str(number), name)]
             assert found["place"] == pytest.approx(expected, abs=0.06)
             assert found["place_low"] <= found["place"] <= found["place_high"]
             assert found["place_high"] - found["place_low"] < 0.3
+    sums = [sum(one.rows[published.DEEP_GAIN]) for one in (published.TABLE_8, published.TABLE_9)]
+    eight = groups.loc[("all", "deep less none")]
+    assert eight["paper"] == sum(sums) / 8
+    assert eight["place"] == pytest.approx(stats.norm.cdf(eight["paper"] / (10 / 8**0.5)), abs=0.02)
     singles = place_phenotypes(table, 3)
     fd = singles[singles["figure"].isin(["none, FD", "SNP transfer, FD", "deep, FD"])]
     right = (fd["paper"] / 2).round()
