@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from genotransfer.candidates import SCORES_METHOD
 from genotransfer.config import Study
 from genotransfer.errors import GenotransferError, StudyError
 from genotransfer.formats.files import replace_together
@@ -161,4 +162,9 @@ def gather_folder(study: Study, finished: dict[int, Finished], folder: Path) -> 
 def _take_settings(study: Study) -> dict[str, Any]:
     """Return the settings that decide a result."""
     settings: dict[str, Any] = json.loads(study.to_json())
+    if SCORES_METHOD not in study.transfer.methods:
+        # Not asked for; their defaults may be others in another version.
+        settings["models"] = {
+            name: value for name, value in settings["models"].items() if name not in ("scores", "folds")
+        }
     return {name: value for name, value in settings.items() if name not in INDIFFERENT}

@@ -55,6 +55,11 @@ def points(value: float) -> str:
     return NOTHING if math.isnan(value) else describe_points(value)
 
 
+def round_off(value: float) -> str:
+    """Return a number with one decimal, and no negative zero."""
+    return f"{round(value, 1) + 0.0:.1f}".replace("-", MINUS)
+
+
 def span(low: float, high: float, write=percent) -> str:
     """Return an interval in brackets, nothing where there is none."""
     return "" if math.isnan(low) else f" ({write(low)} to {write(high)})"
@@ -165,8 +170,8 @@ def describe_means(table: pd.DataFrame) -> str:
         [
             f"{KINDS[one['n_risk_snps']]}: {one['figure']}",
             f"{one['paper']:.2f}".replace("-", MINUS),
-            f"{one['median']:.1f}".replace("-", MINUS),
-            f"{one['low']:.1f} to {one['high']:.1f}".replace("-", MINUS),
+            round_off(one["median"]),
+            f"{round_off(one['low'])} to {round_off(one['high'])}",
             percent(one["place"]) + span(one["place_low"], one["place_high"]),
         ]
         for one in place_groups(table, SEED).to_dict("records")
