@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 STUDY ?= demo
+SEEDS ?= 1-20
 
 .PHONY: help
 help: ## Print this help
@@ -72,6 +73,18 @@ bench-gpu: $(INSTALLED) ## Measure training on a GPU, where TensorFlow sees one
 .PHONY: bench-accuracy
 bench-accuracy: $(INSTALLED) ## Measure the accuracy of a study's models over 40 replicates: PEER=folder of PRS-CSx runs it too
 	@$(BIN)/python -m benchmarks.accuracy $(if $(PEER),--peer $(PEER))
+
+.PHONY: replicate
+replicate: $(INSTALLED) ## Run the paper's study with 20 seeds, some minutes each, and gather them: make replicate SEEDS=1-20
+	@$(BIN)/genotransfer replicate replicates --seeds $(SEEDS)
+
+.PHONY: null-calibration
+null-calibration: $(INSTALLED) ## How often are tests significant where no SNP has an effect, honestly and with a planted leak
+	@$(BIN)/python -m benchmarks.null_calibration
+
+.PHONY: replication-page
+replication-page: $(INSTALLED) ## Renew docs/explanation/replication.md from the gathered replicates and null studies
+	@$(BIN)/python tools/describe_replication.py --gathered runs/replicates/gathered --null runs/benchmarks/null.csv
 
 .PHONY: clean
 clean: ## Remove the environment and caches; runs/ stays

@@ -69,6 +69,22 @@ def run(
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
 
 
+@app.command()
+def replicate(
+    study: StudyFile,
+    seeds: Annotated[str, typer.Option(help="Seeds to run: 1-20, or 1,3,5-8.")] = "1-20",
+    overrides: Overrides = None,
+    runs: Annotated[Path, typer.Option(help="Folder of the replicates.")] = Path("runs/replicates"),
+) -> None:
+    """Run a study with many seeds and gather what they reached; seeds that are done are not run again."""
+    from pipelines.replicates import parse_seeds, run_replicates
+
+    console = Console(file=sys.stdout)
+    folder = run_replicates(find_study(study, overrides), parse_seeds(seeds), runs, console)
+    _show_replicates(folder / "accuracies.csv", console)
+    console.print(f"Gathered: {folder}", soft_wrap=True, highlight=False)
+
+
 @app.command("compile")
 def compile_study(
     study: StudyFile,
@@ -202,6 +218,28 @@ def _show_results(study: Study, results: Path, console: Console) -> None:
         console.print(
             f"The most SNPs of this heritability allow (the ceiling): {ceiling:.3f}", highlight=False
         )
+
+
+def _show_replicates(accuracies: Path, console: Console) -> None:
+    import pandas as pd
+
+    table = Table(title="Means over replicates; gains against no transfer", box=None, padding=(0, 1, 0, 0))
+    for name in ("risk SNPs", "method", "n", "ED", "FD", "95 %", "gain", "95 % of gain"):
+        table.add_column(name, no_wrap=True)
+    for row in pd.read_csv(accuracies, dtype={"n_risk_snps": str}).to_dict("records"):
+        spans = [
+            "" if pd.isna(row[low]) else f"{row[low]:{form}} to {row[high]:{form}}"
+            for low, high, form in (("fd_low", "fd_high", ".3f"), ("gain_low", "gain_high", "+.3f"))
+        ]
+        table.add_row(
+            *(str(row[name]) for name in ("n_risk_snps", "method", "n_replicates")),
+            f"{row['ed']:.3f}",
+            f"{row['fd']:.3f}",
+            spans[0],
+            "" if pd.isna(row["gain"]) else f"{row['gain']:+.3f}",
+            spans[1],
+        )
+    console.print(table)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,12 @@ def group_phenotypes(results: pd.DataFrame) -> list[Group]:
     return groups
 
 
+def join_groups(groups: list[Group]) -> Group | None:
+    """Return the phenotypes of all groups as one, ``all``; None where there are not several groups."""
+    together = tuple(phenotype for group in groups for phenotype in group.phenotypes)
+    return Group("all", None, together) if len(groups) > 1 else None
+
+
 def choose_deep(results: pd.DataFrame, leaderboard: pd.DataFrame) -> pd.DataFrame:
     """Return the results of the deep candidate chosen on ED, one row a phenotype.
 

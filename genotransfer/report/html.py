@@ -12,7 +12,7 @@ import pandas as pd
 from genotransfer.candidates import METHODS
 from genotransfer.errors import InputError
 from genotransfer.formats.files import replace_together
-from genotransfer.report import published, sections
+from genotransfer.report import gain_sections, published, sections
 from genotransfer.report.findings import METHOD_NAMES, SPACE, Findings, describe_points, find
 from genotransfer.report.gains import group_phenotypes
 from genotransfer.report.tables import StudyFacts, arrange_results, describe_missing
@@ -80,7 +80,7 @@ def render_report(
     results = arrange_results(results)
     findings = find(results, leaderboard, study)
     groups = [
-        sections.lay_out_gains(results, leaderboard, group, study) for group in group_phenotypes(results)
+        gain_sections.lay_out_gains(results, leaderboard, group, study) for group in group_phenotypes(results)
     ]
     missing = describe_missing(results, study.get("methods", METHODS))
     environment = jinja2.Environment(
@@ -100,6 +100,7 @@ def render_report(
         means=sections.lay_out_summaries(findings.summaries),
         results=sections.lay_out_results(results),
         gains=groups,
+        together=gain_sections.lay_out_all_tests(results, leaderboard, study),
         choices=sections.lay_out_choices(results, leaderboard, study),
         panels=sections.lay_out_panels(panel_sizes, study),
         chance=sections.lay_out_chance(leaderboard, study["n_ed"]),

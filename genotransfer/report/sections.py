@@ -14,16 +14,12 @@ from genotransfer.report.cells import (
     is_whole,
     show_count,
     show_fraction,
-    show_gain,
     show_percent,
-    write_decimal,
     write_interval,
     write_percent,
-    write_points,
     write_range,
 )
 from genotransfer.report.findings import METHOD_NAMES, MethodSummary, describe_points, tabulate_chance
-from genotransfer.report.gains import Group, compare_gains, tabulate_gains
 from genotransfer.report.tables import (
     StudyFacts,
     format_cell,
@@ -161,37 +157,12 @@ def lay_out_choices(results: pd.DataFrame, leaderboard: pd.DataFrame, study: Stu
                         str(paper.fd_accuracy) if paper else None,
                         number=True,
                     ),
+                    Cell(write_interval(values["fd_low"] / 100, values["fd_high"] / 100)),
                 ]
             )
-        header = ("Phenotype", "SNPs", "Best model", "ED %", "FD %")
+        header = ("Phenotype", "SNPs", "Best model", "ED %", "FD %", "95 % interval")
         sections.append(Section(f"Table {number}. {METHOD_NAMES[method]}", header, rows))
     return [*sections, _lay_out_ties(leaderboard, study)]
-
-
-def lay_out_gains(
-    results: pd.DataFrame, leaderboard: pd.DataFrame, group: Group, study: StudyFacts
-) -> tuple[Section, Section]:
-    """Return Table 8 or 9 of a group of phenotypes, and the tests below it."""
-    table = tabulate_gains(results, leaderboard, group)
-    rows = []
-    for values in table.to_dict("records"):
-        label = str(values["row"])
-        paper = {
-            phenotype: printed.rows[label][at]
-            for printed in (published.TABLE_8, published.TABLE_9)
-            for at, phenotype in enumerate(printed.phenotypes)
-        }
-        rows.append([Cell(label), *(show_gain(values[one], paper.get(one)) for one in group.phenotypes)])
-    number = group.table.removeprefix("table_").split("_")[0]
-    of = "an unknown number of" if group.n_risk_snps is None else str(group.n_risk_snps)
-    title = f"Table {number}. Transfer for phenotypes with {of} risk SNPs"
-    notes = (
-        "FD accuracy in percent. Deep transfer is the candidate chosen on ED among all deep methods. "
-        "“Max achieved” and “Final improvement” pick the largest of three FD accuracies, as the paper "
-        "does: they flatter, and no test uses them.",
-    )
-    tests = compare_gains(results, leaderboard, group, study["seed"])
-    return Section(title, ("", *group.phenotypes), rows, notes), _lay_out_tests(tests, number, group)
 
 
 def lay_out_chance(leaderboard: pd.DataFrame, n_ed: int) -> Section:
@@ -261,33 +232,3 @@ def _lay_out_ties(leaderboard: pd.DataFrame, study: StudyFacts) -> Section:
         "All deep candidates that share the best ED accuracy, the chosen one first. All are in table_7.csv."
     )
     return Section("Table 7. Deep transfer", ("Phenotype", "Best models", "ED %", "Tied"), rows, (note,))
-
-
-def _lay_out_tests(tests: pd.DataFrame, number: str, group: Group) -> Section:
-    names = {"snp_transfer": "SNP transfer", "deep": "Deep transfer"}
-    printed = {"8": published.TABLE_8, "9": published.TABLE_9}.get(number)
-    same = printed is not None and set(printed.phenotypes) == set(group.phenotypes)
-    rows = []
-    for one in tests.to_dict("records"):
-        paper = printed if printed and same and one["comparison"] == "deep" else None
-        rows.append(
-            [
-                Cell(names[str(one["comparison"])]),
-                Cell(write_points(one["difference"]), number=True),
-                Cell(write_decimal(one["t"], 2), f"{paper.t:.2f}" if paper else None, number=True),
-                Cell(format_cell(one["df"]) or NOTHING, str(paper.df) if paper else None, number=True),
-                Cell(write_decimal(one["p"], 4), f"{paper.p:.4f}" if paper else None, number=True),
-                Cell(write_decimal(one["paired_p"], 4), number=True),
-                Cell(write_decimal(one["wilcoxon_p"], 3), number=True),
-                Cell(write_range(one["bootstrap_low"] / 100, one["bootstrap_high"] / 100)),
-            ]
-        )
-    header = ("Against none", "Gain", "t", "df", "P", "P, paired", "P, Wilcoxon", "95 % (bootstrap)")
-    n = len(group.phenotypes)
-    notes = [
-        "t and P are those of the unpaired two-tailed test the paper used; the same phenotypes stand on "
-        "both sides, so the paired test is the right one."
-    ]
-    if 2 <= n <= 13:
-        notes.append(f"With {n} phenotypes Wilcoxon's P cannot be below {2 / 2**n:.3g}.")
-    return Section(f"Tests of Table {number}", header, rows, notes)

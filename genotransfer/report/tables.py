@@ -16,7 +16,13 @@ import pandas as pd
 from genotransfer.candidates import DEEP_METHODS
 from genotransfer.errors import StudyError
 from genotransfer.formats.files import replace_together
-from genotransfer.report.gains import TEST_COLUMNS, compare_gains, group_phenotypes, tabulate_gains
+from genotransfer.report.gains import (
+    TEST_COLUMNS,
+    compare_gains,
+    group_phenotypes,
+    join_groups,
+    tabulate_gains,
+)
 from genotransfer.selection import list_tied, sort_phenotypes, split_digits
 
 RESULT_COLUMNS = [
@@ -117,7 +123,9 @@ def write_tables(
     """
     results = arrange_results(results)
     groups = group_phenotypes(results)
-    tests = [compare_gains(results, leaderboard, group, study["seed"]) for group in groups]
+    together = join_groups(groups)
+    tested = groups if together is None else [*groups, together]
+    tests = [compare_gains(results, leaderboard, group, study["seed"]) for group in tested]
     tables = {
         "table_1": tabulate_panels(panel_sizes, "target", study["target"]),
         "table_2": tabulate_panels(panel_sizes, "source", study["source"]),
@@ -128,8 +136,8 @@ def write_tables(
     tables |= {group.table: tabulate_gains(results, leaderboard, group) for group in groups}
     paths = [write_table(Path(folder) / f"{name}.csv", table) for name, table in tables.items()]
     known = [table for table in tests if len(table)]
-    together = pd.concat(known, ignore_index=True) if known else pd.DataFrame(columns=TEST_COLUMNS)
-    paths.append(write_table(Path(folder) / "tests.csv", together, DECIMALS))
+    all_tests = pd.concat(known, ignore_index=True) if known else pd.DataFrame(columns=TEST_COLUMNS)
+    paths.append(write_table(Path(folder) / "tests.csv", all_tests, DECIMALS))
     metrics = [name for name in results.columns if name.startswith("fd_")]
     paths.append(
         write_table(Path(folder) / "metrics.csv", results[["phenotype", "method", *metrics]], DECIMALS)
@@ -158,7 +166,10 @@ def tabulate_panels(panel_sizes: pd.DataFrame, population: str, name: str) -> pd
 
 
 def tabulate_choices(results: pd.DataFrame, method: str, name: str) -> pd.DataFrame:
-    """Return Table 3 (``none``) or 6 (``snp_transfer``): the model chosen on ED, with its FD accuracy."""
+    """Return Table 3 (``none``) or 6 (``snp_transfer``): the model chosen on ED, with its FD accuracy.
+
+    Beside what the paper prints stands Wilson's 95 % interval, ``fd_low`` and ``fd_high``.
+    """
     rows = arrange_results(results)
     rows = rows[rows["method"] == method]
     return pd.DataFrame(
@@ -167,7 +178,10 @@ def tabulate_choices(results: pd.DataFrame, method: str, name: str) -> pd.DataFr
             "n_snps": rows["n_snps"].to_numpy(),
             "best_model": rows["model"].to_numpy(),
             "ed_accuracy": 100 * rows["ed_accuracy"].to_numpy(dtype=np.float64),
-            "fd_accuracy": 100 * rows["fd_accuracy"].to_numpy(dtype=np.float64),
+            **{
+                one: 100 * rows[one].to_numpy(dtype=np.float64)
+                for one in ("fd_accuracy", "fd_low", "fd_high")
+            },
         }
     )
 

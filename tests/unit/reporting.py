@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from genotransfer.candidates import DEEP_METHODS, METHODS, Candidate, tabulate
+from genotransfer.candidates import DEEP_METHODS, Candidate, tabulate
 from genotransfer.evaluation import best_accuracy, build_result, evaluate_predictions, tabulate_results
 from genotransfer.report import published
 from genotransfer.report.learning import Learning
@@ -20,6 +20,7 @@ STUDY = {
     "seed": 7,
     "version": "0.1.0",
 }
+PAPER_METHODS = ("none", "snp_transfer", *DEEP_METHODS)
 PHENOTYPES = tuple(published.TABLE_3)
 FAMILIES = ("ann_1", "ann_2", "ann_3", "gru_1", "gru_2", "lstm_1", "lstm_2", "bilstm_1", "bilstm_2")
 
@@ -29,7 +30,7 @@ def make_leaderboard(seed=1, phenotypes=PHENOTYPES):
     generator = np.random.default_rng(seed)
     candidates = []
     for phenotype in phenotypes:
-        for method in METHODS:
+        for method in PAPER_METHODS:
             deep = method in DEEP_METHODS
             population = "target" if method == "none" else "source"
             sizes = (published.TABLE_1 if method == "none" else published.TABLE_2)[phenotype]

@@ -134,7 +134,7 @@ def test_convert_tells_what_is_wrong(call, tmp_path):
 
 
 def test_studies_lists_what_is_shipped(call):
-    assert call("studies") == (0, "additive\ndemo\nnull\npaper\nreal\n", "")
+    assert call("studies") == (0, "additive\ndemo\nnull\npaper\nreal\nreplicates\n", "")
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(STUDIES.glob("*.yaml"))])
@@ -158,7 +158,8 @@ def test_an_unknown_study_is_told_with_the_known_ones(call, tmp_path):
     assert status == 2
     assert (
         error
-        == "Error nosuch: there is no such study. Give a file or one of: additive, demo, null, paper, real.\n"
+        == "Error nosuch: there is no such study. Give a file or one of: additive, demo, null, paper, real, "
+        "replicates.\n"
     )
 
 
@@ -175,3 +176,10 @@ def test_no_arguments_print_help(call):
     assert status in (0, 2)  # typer's own choice, by version
     for name in ("run", "compile", "associate", "convert", "studies"):
         assert f" {name} " in said
+
+
+def test_replicate_wants_seeds_before_it_runs(call, tmp_path):
+    status, said, error = call("replicate", "demo", "--seeds", "1-2,2", "--runs", tmp_path / "runs")
+    assert (status, said) == (2, "")
+    assert error == "Error --seeds '1-2,2': '2' is named twice. Write 1-20, or 1,3,5-8.\n"
+    assert not (tmp_path / "runs").exists()

@@ -6,12 +6,14 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from genotransfer.candidates import METHODS
 from genotransfer.errors import InputError, StudyError
 from genotransfer.report import published
 from genotransfer.report.figures import draw_accuracies, draw_figures
 from genotransfer.report.findings import find, tabulate_chance
+from genotransfer.report.gain_sections import lay_out_all_tests, lay_out_gains
 from genotransfer.report.gains import choose_deep, compare_gains, group_phenotypes, tabulate_gains
 from genotransfer.report.html import render_report, write_report
 from genotransfer.report.tables import (
@@ -23,6 +25,7 @@ from genotransfer.report.tables import (
 )
 from genotransfer.selection import rank_candidates
 from tests.unit.reporting import (
+    PAPER_METHODS,
     PHENOTYPES,
     STUDY,
     make_leaderboard,
@@ -35,6 +38,8 @@ from tests.unit.reporting import (
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+
+PRINTED = (published.TABLE_8, published.TABLE_9)
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +94,10 @@ def test_results_csv_is_the_same_bytes_for_any_order(tmp_path, results):
     assert b"\r" not in first
     lines = first.decode().splitlines()
     assert lines[0] == ",".join(RESULT_COLUMNS)
-    assert len(lines) == 1 + len(PHENOTYPES) * len(METHODS)
+    assert len(lines) == 1 + len(PHENOTYPES) * len(PAPER_METHODS)
     table = pd.read_csv(tmp_path / "a.csv")
     assert list(table["phenotype"].drop_duplicates()) == list(PHENOTYPES)
-    assert list(table["method"][:5]) == list(METHODS)
+    assert list(table["method"][:5]) == list(PAPER_METHODS)
     assert re.fullmatch(r"0\.\d{6}", lines[1].split(",")[7])
     np.testing.assert_allclose(table["fd_accuracy"][0], 0.56)
 
@@ -141,6 +146,40 @@ def test_tables_of_the_papers_numbers_are_the_papers_tables(tmp_path, results, l
         row = tests.loc[(f"table_{printed.number}", "deep")]
         assert (round(row["t"], 4), row["df"], round(row["p"], 4)) == (printed.t, printed.df, printed.p)
         assert row["bootstrap_low"] < row["difference"] < row["bootstrap_high"]
+    eight = tests.loc[("all", "deep")]
+    gains = [
+        a - b
+        for one in PRINTED
+        for a, b in zip(one.rows[published.WITH_DEEP], one.rows[published.WITHOUT], strict=True)
+    ]
+    interval = stats.ttest_1samp(gains, 0).confidence_interval()
+    assert (eight["n_phenotypes"], eight["difference"]) == (8, np.mean(gains))
+    np.testing.assert_allclose((eight["paired_low"], eight["paired_high"]), (interval.low, interval.high))
+    for row in pd.read_csv(tmp_path / "table_3.csv").to_dict("records"):
+        wilson = stats.binomtest(round(row["fd_accuracy"] / 2), 50).proportion_ci(method="wilson")
+        np.testing.assert_allclose(
+            (row["fd_low"], row["fd_high"]), (100 * wilson.low, 100 * wilson.high), atol=0.006
+        )
+
+
+def test_below_the_gains_stand_means_and_limits(results, leaderboard):
+    for group, printed in zip(group_phenotypes(results), PRINTED, strict=True):
+        table, _ = lay_out_gains(results, leaderboard, group, STUDY)
+        rows = {row[0].text: row[1:] for row in table.rows}
+        for name, values in printed.rows.items():
+            mean = rows[name][-1]
+            assert mean.text == mean.paper == f"{np.mean(values):g}".replace("-", "\N{MINUS SIGN}")
+        own = results[results["phenotype"].isin(group.phenotypes)].drop_duplicates("phenotype")
+        for name, column in (("True risk SNPs (oracle)", "oracle_accuracy"), ("Ceiling", "ceiling")):
+            shown = [float(cell.text) for cell in rows[name]]
+            expected = 100 * own.set_index("phenotype").loc[list(group.phenotypes), column]
+            np.testing.assert_allclose(shown, [*expected, expected.mean()], atol=0.051)
+    unknown = results.assign(oracle_accuracy=np.nan, ceiling=np.nan)
+    table, _ = lay_out_gains(unknown, leaderboard, group_phenotypes(unknown)[0], STUDY)
+    assert [row[0].text for row in table.rows] == list(published.GAIN_ROWS)
+    assert lay_out_all_tests(results, leaderboard, STUDY).title == "Tests of all 8 phenotypes"
+    one = results[results["n_risk_snps"] == 5]
+    assert lay_out_all_tests(one, leaderboard[leaderboard["phenotype"].isin(one["phenotype"])], STUDY) is None
 
 
 def test_tables_are_the_same_bytes_again(tmp_path, results, leaderboard):
