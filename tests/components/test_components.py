@@ -143,25 +143,48 @@ def test_select_best_model_joins_the_leaderboards(desk):
         desk, "board_a", [("none", "a", 0.7, 0.5), ("none", "b", 0.7, 0.6), ("none", "c", 0.6, 0.9)]
     )
     second = make_board(desk, "board_b", [("deep_simple", "d", 0.5, 0.5)])
+    third = make_board(
+        desk, "board_s", [("score_transfer", "e", 0.9, 0.9), ("score_transfer", "f", 0.9, 0.8)]
+    )
     empty = make_board(desk, "board_c", [])
     select_best_model.python_func(
         planned=desk["planned"],
         baselines=[first],
+        scores=[third],
         transferred=[empty, second],
         selection=desk.new("selection"),
     )
     chosen = pd.read_parquet(desk.folder / "selection" / "chosen.parquet")
-    assert chosen[["key", "n_tied"]].to_numpy().tolist() == [["2_1.none.b", 2], ["2_1.deep_simple.d", 1]]
-    assert desk["selection"].metadata == {"kind": "selection", "n_candidates": 4}
+    assert chosen[["method", "key", "n_tied"]].to_numpy().tolist() == [
+        ["none", "2_1.none.b", 2],
+        ["deep_simple", "2_1.deep_simple.d", 1],
+        ["score_transfer", "2_1.score_transfer.e", 2],
+        ["chosen", "2_1.score_transfer.e", 1],
+    ]
+    assert desk["selection"].metadata == {"kind": "selection", "n_candidates": 6}
     tied = pd.read_parquet(desk.folder / "selection" / "tied.parquet")
-    assert tied["key"].tolist() == ["2_1.none.b", "2_1.none.a", "2_1.deep_simple.d"]
+    assert tied["key"].tolist() == [
+        "2_1.none.b",
+        "2_1.none.a",
+        "2_1.deep_simple.d",
+        "2_1.score_transfer.e",
+        "2_1.score_transfer.f",
+    ]
+    members = pd.read_parquet(desk.folder / "selection" / "members.parquet")
+    assert members[["method", "key", "weight", "part"]].to_numpy().tolist() == [
+        ["none", "2_1.none.b", 1.0, "baselines/2_1"],
+        ["deep_simple", "2_1.deep_simple.d", 1.0, "transfer/svm"],
+        ["score_transfer", "2_1.score_transfer.e", 1.0, "scores/2_1"],
+        ["chosen", "2_1.score_transfer.e", 0.5, "scores/2_1"],
+        ["chosen", "2_1.score_transfer.f", 0.5, "scores/2_1"],
+    ]
 
 
 def test_no_candidate_at_all_is_an_error(desk):
     empty = make_board(desk, "board_d", [])
     with pytest.raises(StudyError, match=r"'parts' has no candidate.*Relax the thresholds"):
         select_best_model.python_func(
-            planned=desk["planned"], baselines=[empty], transferred=[], selection=desk.new("none")
+            planned=desk["planned"], baselines=[empty], scores=[], transferred=[], selection=desk.new("none")
         )
     assert not (desk.folder / "none").exists()
 
@@ -198,7 +221,8 @@ def test_another_kind_is_told(desk):
     with pytest.raises(StudyError, match="'panels_2_1' is no 'leaderboard'"):
         select_best_model.python_func(
             planned=desk["planned"],
-            baselines=[desk["panels_2_1"]],
+            baselines=[],
+            scores=[desk["panels_2_1"]],
             transferred=[],
             selection=desk.new("wrong"),
         )

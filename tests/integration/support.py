@@ -19,7 +19,15 @@ from genotransfer.genotypes import Genotypes
 from genotransfer.study_files import parse_study
 from tests.genotype_support import make_samples, make_variants
 
-METHODS = ["none", "snp_transfer", "deep_simple", "deep_pretrained", "deep_finetuned"]
+METHODS = [
+    "none",
+    "snp_transfer",
+    "deep_simple",
+    "deep_pretrained",
+    "deep_finetuned",
+    "score_transfer",
+    "chosen",
+]
 TINY = """
 name: tiny
 seed: 11
@@ -27,7 +35,7 @@ genotypes: {max_variants: 1500}
 phenotypes: {preset: additive, heritability: 0.8, risk_snps: [3], iterations: 2}
 splits: {source: {TD: 120, VD: 30, ED: 50}, target: {TD: 40, VD: 10, ED: 20}, final: 40}
 panels: {source: [1.0e-3, 2.0e-2], target: [1.0e-2, 5.0e-2]}
-models: {classical: [svm, cart], networks: [ann_1, gru_1]}
+models: {classical: [svm, cart], networks: [ann_1, gru_1], scores: [susie, susie_joint]}
 training: {epochs: 3}
 """
 
@@ -35,6 +43,9 @@ training: {epochs: 3}
 def read_tiny(**groups: object) -> Study:
     """Return the tiny study with some of its groups of settings replaced."""
     return parse_study(json.dumps(json.loads(parse_study(TINY).to_json()) | groups))
+
+
+FITTING_TASKS = ("train_baselines", "train_scores", "transfer_models")
 
 
 @dataclass(frozen=True)
@@ -65,13 +76,14 @@ class Run:
     @property
     def models(self) -> dict[str, str]:
         """Folders of saved models, by part."""
-        return self.by("train_baselines", "models", "part") | self.by("transfer_models", "models", "part")
+        return {key: path for task in FITTING_TASKS for key, path in self.by(task, "models", "part").items()}
 
     @property
     def leaderboards(self) -> dict[str, str]:
         """Leaderboards of the tasks that fit, by part."""
-        tasks = ("train_baselines", "transfer_models")
-        return {key: path for task in tasks for key, path in self.by(task, "leaderboard", "part").items()}
+        return {
+            key: path for task in FITTING_TASKS for key, path in self.by(task, "leaderboard", "part").items()
+        }
 
     @property
     def results(self) -> pd.DataFrame:

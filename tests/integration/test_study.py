@@ -3,14 +3,20 @@
 import html
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from bed_reader import open_bed
+from scipy.special import logit
 
+from genotransfer.alignment import match_variants
 from genotransfer.events import read_events
+from genotransfer.genotypes import Genotypes
 from genotransfer.models.archives import TRUSTED_TYPES
+from genotransfer.models.store import load_predictor
+from genotransfer.stages.results import select_best
 from genotransfer.study_files import parse_study
 from tests.integration.support import METHODS, read_tiny
 from tests.parity.plink_tools import assert_printed, read_report, run_plink
@@ -30,6 +36,7 @@ TASKS = {
     "draw_figures": 2,
     "select_panels": 2,
     "train_baselines": 2,
+    "train_scores": 2,
     "gather_cohorts": 1,
     "train_source_models": 2,
     "transfer_models": 2,
@@ -47,6 +54,18 @@ def read_bed(prefix, ids):
         return bed.read(index=np.s_[:, at], dtype="float32"), bed.allele_1[at], bed.allele_2[at]
 
 
+def score_again(folder, prefix):
+    """Return the log odds on FD by a scoring file and the means in its manifest alone."""
+    table = pd.read_csv(folder / "score.txt", sep="\t", comment="#")
+    header = dict(re.findall(r"^#(\w+)=(.*)$", (folder / "score.txt").read_text(), re.MULTILINE))
+    assert int(header["variants_number"]) == len(table)
+    means = np.array(json.loads((folder / "predictor.json").read_text())["mean"])
+    dosages, first, second = read_bed(prefix, table["rsID"])
+    assert (first == table["effect_allele"]).all()
+    assert (second == table["other_allele"]).all()
+    return (dosages - means) @ table["effect_weight"].to_numpy() + float(header["log_odds_at_mean_dosages"])
+
+
 def predict_again(folder, prefix):
     """Return who is called a case on FD, by the saved model's own library."""
     import keras
@@ -57,6 +76,8 @@ def predict_again(folder, prefix):
     dosages, first, second = read_bed(prefix, variants[:, 0])
     assert (np.stack([first, second], axis=1) == variants[:, 1:]).all()
     values = (dosages - np.array(manifest["mean"])) / np.array(manifest["sd"])
+    if manifest["kind"] == "score":
+        return score_again(folder, prefix) > 0
     if manifest["kind"] != "classical":
         network = keras.saving.load_model(folder / "network.keras", compile=False)
         if manifest["kind"] == "network":
@@ -75,8 +96,10 @@ def test_results_have_a_row_for_each_phenotype_and_method(finished):
     assert (rows["fd_accuracy"] < rows["fd_high"]).all()
     assert rows["ceiling"].to_numpy() == pytest.approx(0.5 + np.arcsin(np.sqrt(0.8)) / np.pi, abs=1e-6)
     assert (rows.groupby("phenotype")["oracle_accuracy"].nunique() == 1).all()
-    assert (rows["trainable_layers"] > 0).equals(rows["method"] == "deep_finetuned")
-    assert rows["panel"].str.startswith("target").equals(rows["method"] == "none")
+    one = rows[rows["method"] != "chosen"]  # which may be of any method
+    assert (one["trainable_layers"] > 0).equals(one["method"] == "deep_finetuned")
+    assert one["panel"].str.startswith("target").equals(one["method"] == "none")
+    assert (one["panel"] == "all").equals(one["method"] == "score_transfer")
 
 
 def test_latest_points_to_the_finished_run(finished):
@@ -166,19 +189,95 @@ def test_plink_reads_the_filesets(finished, tmp_path):
 def test_accuracy_on_fd_is_that_of_the_saved_models(finished):
     fileset = finished.find("prepare_genotypes", "final_genotypes") / "genotypes"
     fam = pd.read_csv(f"{fileset}.fam", sep="\t", header=None, dtype=str)
-    chosen = pd.read_parquet(finished.find("select_best_model", "selection") / "chosen.parquet")
+    members = pd.read_parquet(finished.find("select_best_model", "selection") / "members.parquet")
+    alone = members[members["weight"] == 1]
+    assert set(alone["method"]) | {"chosen"} == set(METHODS)
     rows = finished.results.set_index(["phenotype", "method"])
-    for one in chosen.itertuples():
+    for one in alone.itertuples():
         labels = pd.read_csv(
             finished.find("prepare_phenotypes", "final_phenotypes", phenotype=one.phenotype) / "final.tsv",
             sep="\t",
         )
         assert labels["IID"].tolist() == fam[1].tolist()
         assert (labels["split"] == "FD").all()
-        [folder] = finished.folder.glob(f"artifacts/**/models/{one.key}")
+        folder = Path(finished.models[one.part]) / one.key
         called = predict_again(folder, fileset)
         accuracy = float(np.mean(called == labels["phenotype"] - 1))
         assert rows.loc[f"YRI_{one.phenotype}", one.method]["fd_accuracy"] == pytest.approx(accuracy), one.key
+
+
+def test_a_scores_log_odds_are_plinks(finished, tmp_path):
+    """As a user has them who takes score.txt to PLINK, which adds effects up without centring."""
+    fileset = finished.find("prepare_genotypes", "final_genotypes") / "genotypes"
+    predictions = pd.read_parquet(finished.find("evaluate_final", "results") / "predictions.parquet")
+    members = pd.read_parquet(finished.find("select_best_model", "selection") / "members.parquet")
+    for one in members[members["method"] == "score_transfer"].itertuples():
+        folder = Path(finished.models[one.part]) / one.key
+        run_plink(
+            "plink2", "--bfile", fileset, "--score", folder / "score.txt", "1", "2", "4", "cols=+scoresums",
+            "no-mean-imputation", "--out", tmp_path / "fd",
+        )  # fmt: skip
+        sums = pd.read_csv(tmp_path / "fd.sscore", sep="\t").set_index("IID")["SCORE1_SUM"]
+        mine = predictions[
+            (predictions["phenotype"] == one.phenotype) & (predictions["method"] == "score_transfer")
+        ].set_index("IID")["score"]
+        difference = logit(mine) - sums
+        assert len(difference) == 40
+        assert np.ptp(sums) > 1
+        assert difference.to_numpy() == pytest.approx(difference.mean(), abs=1e-4)
+        assert logit(mine).to_numpy() == pytest.approx(score_again(folder, fileset), abs=1e-4)
+
+
+def test_the_chosen_model_is_the_mean_of_its_members(finished):
+    """In log odds; one of the two phenotypes has more than one member."""
+    fileset = finished.find("prepare_genotypes", "final_genotypes") / "genotypes"
+    genotypes = Genotypes.open(fileset)
+    predictions = pd.read_parquet(finished.find("evaluate_final", "results") / "predictions.parquet")
+    members = pd.read_parquet(finished.find("select_best_model", "selection") / "members.parquet")
+    chosen = members[members["method"] == "chosen"]
+    assert chosen.groupby("phenotype")["weight"].sum().to_dict() == pytest.approx(
+        dict.fromkeys(PHENOTYPES, 1)
+    )
+    assert len(chosen) > len(PHENOTYPES)
+    board = pd.read_parquet(finished.folder / "leaderboard.parquet").set_index("key")
+    rows = finished.results.set_index(["phenotype", "method"])
+    for phenotype, group in chosen.groupby("phenotype"):
+        margins = np.zeros(genotypes.n_samples)
+        for one in group.itertuples():
+            folder = Path(finished.models[one.part]) / one.key
+            if board.loc[one.key, "method"] == "score_transfer":
+                margins += one.weight * score_again(folder, fileset)
+            else:
+                predictor = load_predictor(folder)
+                found = predictor.score(match_variants(genotypes, predictor.variants).read())
+                margins += one.weight * logit(np.clip(found, 1e-6, 1 - 1e-6))
+        mine = predictions[(predictions["phenotype"] == phenotype) & (predictions["method"] == "chosen")]
+        assert mine["IID"].tolist() == genotypes.samples["iid"].tolist()
+        assert logit(mine["score"]).to_numpy() == pytest.approx(margins, abs=1e-4)
+        row = rows.loc[f"YRI_{phenotype}", "chosen"]
+        assert row["fd_accuracy"] == pytest.approx(((margins > 0) == (mine["label"] == 1)).mean(), abs=1e-6)
+        assert row["n_snps"] == board.loc[group["key"].iloc[0], "n_snps"]
+        named = ", ".join(board.loc[group["key"], "model"])
+        assert row["model"] == (named if len(group) == 1 else f"mean of {named}")
+
+
+def test_scores_learn_from_every_variant_that_passed(finished):
+    board = pd.read_parquet(finished.folder / "leaderboard.parquet")
+    validated = board["method"] == "score_transfer"
+    assert board["target_cv_accuracy"].notna().equals(validated)
+    assert board["source_cv_accuracy"].notna().equals(validated)
+    for phenotype in PHENOTYPES:
+        passed = pd.read_parquet(
+            finished.find("control_quality", "variants", phenotype=phenotype) / "variants.parquet"
+        )
+        for row in board[validated & (board["phenotype"] == phenotype)].itertuples():
+            folder = Path(finished.models[f"scores/{phenotype}"]) / row.key  # every one is kept
+            table = pd.read_csv(folder / "score.txt", sep="\t", comment="#")
+            assert len(table) == row.n_snps <= len(passed)
+            assert set(table["rsID"]) <= set(passed["id"])
+            # Of 200 and of 70 people: shares of them, whatever the folds were.
+            for accuracy, people in ((row.source_cv_accuracy, 200), (row.target_cv_accuracy, 70)):
+                assert accuracy * people == pytest.approx(round(accuracy * people), abs=1e-6)
 
 
 def test_the_leaderboard_holds_what_the_grid_says(finished):
@@ -195,6 +294,7 @@ def test_the_leaderboard_holds_what_the_grid_says(finished):
             "deep_simple": kept["source"] * len(LAYERS),
             "deep_pretrained": kept["source"] * len(LAYERS) * classical,
             "deep_finetuned": kept["source"] * sum(LAYERS.values()),
+            "score_transfer": 2,
         }
         mine = board[board["phenotype"] == phenotype]
         assert mine["method"].value_counts().to_dict() == due
@@ -283,6 +383,47 @@ def test_the_same_study_and_seed_give_the_same_bytes(finished, again):
     assert first == second
 
 
+def test_a_study_of_scores_alone_needs_no_panels_and_gives_the_same_scores(finished, staged):
+    study = read_tiny(
+        transfer={"methods": ["score_transfer"], "fit_on": ["target"]},
+        panels={"source": [1e-300], "target": [1e-300]},
+        outputs={"figures": False, "formats": []},
+    )
+    folder = staged("scores", study)
+    found = pd.read_csv(folder / "report" / "results.csv")
+    assert found["method"].tolist() == ["score_transfer", "chosen"] * 2
+    rows = finished.results
+    for method, table in found.groupby("method"):
+        if method == "score_transfer":
+            pd.testing.assert_frame_equal(
+                table.reset_index(drop=True), rows[rows["method"] == method].reset_index(drop=True)
+            )
+    for part in (f"scores/{phenotype}" for phenotype in PHENOTYPES):
+        for path in Path(finished.models[part]).rglob("*.*"):
+            assert (folder / "models" / part / path.relative_to(finished.models[part])).read_bytes() == (
+                path.read_bytes()
+            )
+
+
+def test_the_papers_rule_takes_the_best_on_ed_of_all_methods(finished, tmp_path):
+    paper = read_tiny(selection={"rule": "paper"})
+    select_best(paper, list(finished.leaderboards.values()), tmp_path)
+    given = finished.find("select_best_model", "selection")
+    before, after = (pd.read_parquet(folder / "members.parquet") for folder in (given, tmp_path))
+    board = pd.read_parquet(tmp_path / "leaderboard.parquet").set_index("key")
+    for phenotype, group in after[after["method"] == "chosen"].groupby("phenotype"):
+        [one] = group.itertuples()
+        best = board[board["phenotype"] == phenotype]["ed_accuracy"].max()
+        assert board.loc[one.key, "ed_accuracy"] == pytest.approx(best)
+        assert one.weight == 1
+        # Its model was kept: the best of all is the best of its method.
+        assert one.key in set(after[after["method"] == board.loc[one.key, "method"]]["key"])
+    by_method = [table[table["method"] != "chosen"].reset_index(drop=True) for table in (before, after)]
+    pd.testing.assert_frame_equal(*by_method)
+    for name in ("leaderboard", "tied"):
+        assert (tmp_path / f"{name}.parquet").read_bytes() == (given / f"{name}.parquet").read_bytes()
+
+
 def test_a_run_whose_tracking_failed_keeps_its_report(again):
     run, said = again
     assert said.startswith("Error track study: MLflow at http://127.0.0.1:9 refused: ")
@@ -296,16 +437,21 @@ def test_a_run_whose_tracking_failed_keeps_its_report(again):
 
 
 def test_another_seed_gives_another_study(finished, staged):
-    """And a study without deep transfer gives the same classical rows as one with it."""
+    """And a study without deep transfer and scores gives the same classical rows as one with them."""
     classical = {
         "transfer": {"methods": METHODS[:2], "fit_on": ["target", "source"]},
         "outputs": {"figures": False, "formats": []},
     }
     rows = finished.results
     due = rows[rows["method"].isin(METHODS[:2])].reset_index(drop=True)
-    same = pd.read_csv(staged("classical", read_tiny(**classical)) / "report" / "results.csv")
+    same, other = (
+        pd.read_csv(staged(name, read_tiny(**classical, **changes)) / "report" / "results.csv")
+        for name, changes in (("classical", {}), ("reseeded", {"seed": 12}))
+    )
+    for table in (same, other):
+        assert table["method"].tolist() == [*METHODS[:2], "chosen"] * 2
+    same, other = (table[table["method"] != "chosen"].reset_index(drop=True) for table in (same, other))
     pd.testing.assert_frame_equal(same, due)
-    other = pd.read_csv(staged("reseeded", read_tiny(**classical, seed=12)) / "report" / "results.csv")
     names = ["panel", "n_snps", "model", "ed_accuracy", "fd_accuracy", "fd_auc", "oracle_accuracy"]
     assert other[["phenotype", "method", "ceiling"]].equals(due[["phenotype", "method", "ceiling"]])
     assert not other[names].equals(due[names])
