@@ -20,11 +20,13 @@ from components.prepare_genotypes.component import prepare_genotypes
 from components.select_best_model.component import select_best_model
 from components.select_panels.component import select_panels
 from components.test_association.component import test_association as run_association
+from components.train_scores.component import train_scores
 from components.train_source_models.component import train_source_models
-from genotransfer.candidates import Candidate, tabulate
+from genotransfer.candidates import LEADERBOARD_COLUMNS, Candidate, tabulate
 from genotransfer.errors import StudyError
 from genotransfer.events import EVENTS_VARIABLE, read_events
 from genotransfer.genotypes import Genotypes
+from genotransfer.models.store import load_predictor
 from genotransfer.study_files import parse_study
 from tests.components.support import PHENOTYPES, ROLES, STUDY, Desk, make_facts, mislabel
 
@@ -124,6 +126,45 @@ def test_gather_cohorts_makes_a_folder_for_each_phenotype(desk):
             given = desk.folder / f"{artifact}_{phenotype}" / name
             assert (place / name).read_bytes() == given.read_bytes()
     assert sorted(desk["cohorts"].metadata["phenotypes"].split()) == PHENOTYPES
+
+
+def learn_scores(desk, name, **handed):
+    """Learn the scores of the first phenotype; return the leaderboard and the folder of models."""
+    made = {"leaderboard": desk.new(f"{name}_board"), "models": desk.new(f"{name}_models", dsl.Model)}
+    inputs = {
+        "planned": desk["planned"],
+        "phenotypes": desk["kept_2_1"],
+        "variants": desk["variants_2_1"],
+    } | take_learning(desk)
+    train_scores.python_func(**(inputs | handed), **made)
+    return pd.read_parquet(made["leaderboard"].path), Path(made["models"].path)
+
+
+def test_train_scores_keeps_every_score(desk):
+    board, models = learn_scores(desk, "scores")
+    names = [*parse_study(STUDY).models.scores, "stack"]
+    assert board["model"].tolist() == names
+    assert desk["scores_board"].metadata == {
+        "kind": "leaderboard",
+        "part": "scores/2_1",
+        "n_candidates": len(names),
+    }
+    assert desk["scores_models"].metadata == {"kind": "models", "part": "scores/2_1", "n_models": len(names)}
+    assert {path.name for path in models.iterdir()} == set(board["key"])
+    for row in board.itertuples():
+        assert load_predictor(models / row.key).score_name == row.model
+
+
+def test_a_study_without_scores_makes_none(desk, tmp_path):
+    study = parse_study(STUDY + "transfer: {methods: [none]}\n")
+    (tmp_path / "study.json").write_text(study.to_json())
+    planned = dsl.Dataset(
+        name="planned", uri=str(tmp_path / "study.json"), metadata=dict(desk["planned"].metadata)
+    )
+    board, models = learn_scores(desk, "no_scores", planned=planned)
+    assert len(board) == 0
+    assert list(board) == LEADERBOARD_COLUMNS
+    assert list(models.iterdir()) == []
 
 
 def make_board(desk, name, rows):

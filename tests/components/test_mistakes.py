@@ -118,6 +118,16 @@ def test_another_phenotype_is_told(key, planned, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_scores_of_another_phenotypes_variants_are_refused(planned, tmp_path):
+    component, inputs, outputs = read_parameters("train_scores")
+    handed = hand_out(inputs, planned, tmp_path)
+    handed["variants"] = mislabel(handed["variants"], phenotype="9_9")
+    written = {one: dsl.Dataset(name=one, uri=str(tmp_path / one), metadata={}) for one in outputs}
+    with pytest.raises(StudyError, match="'variants' has phenotype '9_9' where '2_1' is due"):
+        component.python_func(**handed, **written)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_another_familys_models_are_told(planned, tmp_path):
     component, inputs, outputs = read_parameters("transfer_models")
     handed = hand_out(inputs, planned, tmp_path)

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from genotransfer.events import read_events
 from genotransfer.genotypes import Genotypes
 from genotransfer.models.archives import TRUSTED_TYPES
 from genotransfer.models.store import load_predictor
-from genotransfer.stages.results import select_best
+from genotransfer.stages.results import evaluate_final, select_best
 from genotransfer.study_files import parse_study
 from tests.integration.support import METHODS, read_tiny
 from tests.parity.plink_tools import assert_printed, read_report, run_plink
@@ -26,6 +27,11 @@ HEADER = (
     "n_tied,oracle_accuracy,ceiling"
 )
 PHENOTYPES = ["3_1", "3_2"]
+SCORES_ALONE = {
+    "transfer": {"methods": ["score_transfer"], "fit_on": ["target"]},
+    "panels": {"source": [1e-300], "target": [1e-300]},
+    "outputs": {"figures": False, "formats": []},
+}
 LAYERS = {"ann_1": 3, "gru_1": 3}  # Muneeb 2022, Tables 4 and 5: 30-10-2 and 50-20-2
 TASKS = {
     "plan_study": 1,
@@ -229,7 +235,7 @@ def test_a_scores_log_odds_are_plinks(finished, tmp_path):
 
 
 def test_the_chosen_model_is_the_mean_of_its_members(finished):
-    """In log odds; one of the two phenotypes has more than one member."""
+    """In log odds; the scores' by their files alone."""
     fileset = finished.find("prepare_genotypes", "final_genotypes") / "genotypes"
     genotypes = Genotypes.open(fileset)
     predictions = pd.read_parquet(finished.find("evaluate_final", "results") / "predictions.parquet")
@@ -238,7 +244,6 @@ def test_the_chosen_model_is_the_mean_of_its_members(finished):
     assert chosen.groupby("phenotype")["weight"].sum().to_dict() == pytest.approx(
         dict.fromkeys(PHENOTYPES, 1)
     )
-    assert len(chosen) > len(PHENOTYPES)
     board = pd.read_parquet(finished.folder / "leaderboard.parquet").set_index("key")
     rows = finished.results.set_index(["phenotype", "method"])
     for phenotype, group in chosen.groupby("phenotype"):
@@ -294,7 +299,7 @@ def test_the_leaderboard_holds_what_the_grid_says(finished):
             "deep_simple": kept["source"] * len(LAYERS),
             "deep_pretrained": kept["source"] * len(LAYERS) * classical,
             "deep_finetuned": kept["source"] * sum(LAYERS.values()),
-            "score_transfer": 2,
+            "score_transfer": 3,  # two and their stack
         }
         mine = board[board["phenotype"] == phenotype]
         assert mine["method"].value_counts().to_dict() == due
@@ -384,12 +389,7 @@ def test_the_same_study_and_seed_give_the_same_bytes(finished, again):
 
 
 def test_a_study_of_scores_alone_needs_no_panels_and_gives_the_same_scores(finished, staged):
-    study = read_tiny(
-        transfer={"methods": ["score_transfer"], "fit_on": ["target"]},
-        panels={"source": [1e-300], "target": [1e-300]},
-        outputs={"figures": False, "formats": []},
-    )
-    folder = staged("scores", study)
+    folder = staged("scores", read_tiny(**SCORES_ALONE))
     found = pd.read_csv(folder / "report" / "results.csv")
     assert found["method"].tolist() == ["score_transfer", "chosen"] * 2
     rows = finished.results
@@ -403,6 +403,48 @@ def test_a_study_of_scores_alone_needs_no_panels_and_gives_the_same_scores(finis
             assert (folder / "models" / part / path.relative_to(finished.models[part])).read_bytes() == (
                 path.read_bytes()
             )
+
+
+def test_members_are_averaged_by_their_weights(staged, tmp_path):
+    """Whatever was chosen: here a score and another one that counts three times as much."""
+    study = read_tiny(**SCORES_ALONE)
+    folder = staged("scores", study)
+    shutil.copytree(folder / "selection", tmp_path / "selection")
+    members = pd.read_parquet(tmp_path / "selection" / "members.parquet")
+    rows = [
+        (phenotype, "chosen", f"{phenotype}.score_transfer.{name}", weight, f"scores/{phenotype}")
+        for phenotype in PHENOTYPES
+        for name, weight in (("susie", 0.25), ("susie_joint", 0.75))
+    ]
+    ours = pd.DataFrame(rows, columns=["phenotype", "method", "key", "weight", "part"])
+    pd.concat([members[members["method"] != "chosen"], ours[list(members)]]).to_parquet(
+        tmp_path / "selection" / "members.parquet", index=False
+    )
+    by_phenotype = {
+        what: {name: str(folder / what / name) for name in PHENOTYPES} for what in ("kept", "truth", "final")
+    }
+    evaluate_final(
+        study,
+        tmp_path / "selection",
+        {f"scores/{name}": str(folder / "models" / "scores" / name) for name in PHENOTYPES},
+        by_phenotype["kept"],
+        by_phenotype["truth"],
+        {role: str(folder / "genotypes" / role) for role in ("target", "final")},
+        by_phenotype["final"],
+        tmp_path / "results",
+    )
+    predictions = pd.read_parquet(tmp_path / "results" / "predictions.parquet")
+    found = predictions[predictions["method"] == "chosen"]
+    fileset = folder / "genotypes" / "final" / "genotypes"
+    for phenotype, mine in found.groupby("phenotype"):
+        margins = [
+            score_again(folder / "models" / part / key, fileset)
+            for _, _, key, _, part in rows
+            if part == f"scores/{phenotype}"
+        ]
+        assert np.abs(margins[0] - margins[1]).max() > 0.01
+        due = 0.25 * margins[0] + 0.75 * margins[1]
+        assert logit(mine["score"]).to_numpy() == pytest.approx(due, abs=1e-4)
 
 
 def test_the_papers_rule_takes_the_best_on_ed_of_all_methods(finished, tmp_path):

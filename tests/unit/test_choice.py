@@ -134,6 +134,20 @@ def test_candidates_within_half_a_standard_error_of_the_best_are_averaged():
     assert choose(best, far, make_score("out", edge - 1e-6, 0.7)) == [("best", 1.0)]
 
 
+def test_a_stack_near_the_best_stands_for_all():
+    best, far = make_score("best", 0.7, 0.7), make_score("far", 0.3, 0.7)
+    edge = find_near(best, [far])
+    near = [make_score(f"s{at}", 0.7, 0.7 - at / 1e4) for at in range(1, 2)]
+    inside, outside = (make_score("stack", edge + by, 0.7, model="stack") for by in (1e-6, -1e-6))
+    assert choose(best, far, inside) == [("stack", 1.0)]
+    assert choose(best, far, outside) == [("best", 1.0)]
+    # However many come before it.
+    assert choose(best, *near, make_score("stack", 0.69, 0.7, model="stack")) == [("stack", 1.0)]
+    assert choose(best, *near, make_score("mean", 0.69, 0.7)) == [
+        (key, 1 / 3) for key in ("best", "s1", "mean")
+    ]
+
+
 def test_candidates_of_two_methods_are_not_averaged():
     best, other = make_score("best", 0.7, 0.7), make("other", ed=1.0, vd=1.0, source=0.53)
     merit = EvidenceRule().judge(tabulate([best, other]), PAPER)

@@ -1,17 +1,19 @@
 """Score transfer: who learns, who is judged by what, and the predictor that comes of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
 
 from genotransfer.baselines import PanelData
 from genotransfer.errors import StudyError
 from genotransfer.randomness import derive_seed, make_generator
 from genotransfer.score_transfer import LearningPeople, cross_validate, fit_scores
 from genotransfer.scores.registry import build_score
+from genotransfer.scores.stacking import fit_weights
 from genotransfer.splits import SPLITS, LabelledSamples
 
 NAMES = ["susie", "susie_joint"]
@@ -101,7 +103,8 @@ def test_folds_have_their_share_of_either_populations_cases(people, n_folds):
 def test_fewer_people_than_folds_are_judged_all_the_same():
     few = {name: LabelledSamples(one.dosages[:1], one.labels[:1]) for name, one in PANEL.target.items()}
     people = LearningPeople.gather(replace(PANEL, target=few))
-    margins = cross_validate(people, ["susie"], 5, 1)["susie"]
+    folds = people.fold(5, np.random.default_rng(2))
+    margins = cross_validate(people, ["susie"], folds, 1)["susie"]
     assert np.isfinite(margins).all()
     assert (margins != 0).all()
 
@@ -129,7 +132,8 @@ def margins():
 
 
 def test_margins_are_of_scores_that_learnt_from_the_other_folds(people, margins):
-    found = cross_validate(people, NAMES, 5, derive_seed(7, "scores", "5_1"))
+    seed = derive_seed(7, "scores", "5_1")
+    found = cross_validate(people, NAMES, people.fold(5, make_generator(seed, "folds")), seed)
     for name in NAMES:
         assert found[name] == pytest.approx(margins[name], abs=1e-4)
         assert np.std(found[name]) > 0.1
@@ -137,9 +141,10 @@ def test_margins_are_of_scores_that_learnt_from_the_other_folds(people, margins)
 
 def test_a_candidates_accuracies_are_those_of_its_margins(fitted, margins):
     labels = join(PANEL, "labels")
+    assert [one.candidate.model for one in fitted] == [*NAMES, "stack"]
     split = np.concatenate([np.repeat(list(sizes), list(sizes.values())) for sizes in SIZES.values()])
     target = np.arange(len(labels)) >= 220
-    for one, name in zip(fitted, NAMES, strict=True):
+    for one, name in zip(fitted[:2], NAMES, strict=True):
         right = (margins[name] > 0) == (labels == 1)
         due = {
             "td_accuracy": right[target & (split == "TD")].mean(),
@@ -160,25 +165,13 @@ def test_a_candidates_accuracies_are_those_of_its_margins(fitted, margins):
         )
 
 
-@dataclass(frozen=True, eq=False)
-class FoldedPeople(LearningPeople):
-    """People whose folds are given: those of `fold` follow the labels, which are balanced in them."""
-
-    folds: np.ndarray
-
-    def fold(self, n_folds, generator):
-        return self.folds
-
-
 @pytest.mark.parametrize("at", [4, 100, 230, 299])
 def test_nobodys_own_label_moves_the_own_margin(people, at):
     folds = people.fold(4, np.random.default_rng(2))
     turned = people.labels.copy()
     turned[at] = 1 - turned[at]
     first, second = (
-        cross_validate(
-            FoldedPeople(people.dosages, labels, people.target, people.split, folds), NAMES, 4, seed=3
-        )
+        cross_validate(replace(people, labels=labels), NAMES, folds, seed=3)
         for labels in (people.labels, turned)
     )
     mine = folds == folds[at]
@@ -201,7 +194,7 @@ def test_the_predictor_has_learnt_from_all_and_reads_variants_with_an_effect_onl
     X, y = fill(PANEL).astype(np.float32), join(PANEL, "labels")
     target = np.arange(len(y)) >= 220
     of_phenotype = derive_seed(7, "scores", "5_1")
-    for one, name in zip(fitted, NAMES, strict=True):
+    for one, name in zip(fitted[:2], NAMES, strict=True):
         score = build_score(name, derive_seed(of_phenotype, "score", name)).fit(X, y, target)
         predictor = one.predictor
         kept = np.flatnonzero(score.coef_)
@@ -263,3 +256,51 @@ def test_no_variants_give_no_candidates():
 
     empty = PanelData("all", PANEL.variants.iloc[:0], cut(PANEL.source), cut(PANEL.target))
     assert list(fit_scores("5_1", empty, NAMES, seed=7)) == []
+
+
+def weigh_again(margins, labels, target):
+    """Weights by scikit-learn, for where none is at 0: intercepts on a scale at which no penalty is felt."""
+    design = np.column_stack([margins, 1e3 * ~target, 1e3 * target])
+    counts = np.where(target, ((~target).sum() / target.sum()) ** 0.5, 1.0)
+    peer = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-10, max_iter=10_000)
+    return peer.fit(design, labels, sample_weight=counts).coef_[0, : margins.shape[1]]
+
+
+def test_the_stack_is_a_logistic_regression_on_unseen_log_odds(people, fitted, margins):
+    unseen = np.column_stack([margins[name] for name in NAMES])
+    folds = people.fold(5, make_generator(derive_seed(7, "scores", "5_1"), "folds"))
+    stacked = np.zeros(len(folds))
+    for fold in range(5):
+        out = folds == fold
+        found = fit_weights(unseen[~out], people.labels[~out], people.target[~out])
+        due = weigh_again(unseen[~out], people.labels[~out], people.target[~out])
+        assert np.where(due < 0, 0, found) == pytest.approx(found, abs=1e-6)
+        if (due > 0).all():
+            assert found == pytest.approx(due, abs=1e-3)
+        stacked[out] = unseen[out] @ found
+    right = (stacked > 0) == (people.labels == 1)
+    candidate = fitted[2].candidate
+    assert candidate.target_cv_accuracy == pytest.approx(right[people.target].mean())
+    assert candidate.source_cv_accuracy == pytest.approx(right[~people.target].mean())
+    assert candidate.ed_accuracy == pytest.approx(right[people.target & (people.split == "ED")].mean())
+
+
+def test_the_stacks_predictor_is_a_sum_of_its_scores(people, fitted, margins):
+    weights = fit_weights(np.column_stack([margins[name] for name in NAMES]), people.labels, people.target)
+    of_phenotype = derive_seed(7, "scores", "5_1")
+    everyone = fill(PANEL).astype(np.float32), join(PANEL, "labels"), people.target
+    parts = [
+        build_score(name, derive_seed(of_phenotype, "score", name)).fit(*everyone).coef_ for name in NAMES
+    ]
+    due = weights @ np.stack(parts)
+    predictor = fitted[2].predictor
+    at = [int(one.removeprefix("rs")) for one in predictor.variants["id"]]
+    assert at == np.flatnonzero(due).tolist()
+    factor = predictor.effects / due[at]
+    assert factor == pytest.approx(factor[0], rel=1e-3)
+    assert factor[0] > 0
+
+
+def test_one_score_alone_has_no_stack():
+    [one] = fit_scores("5_1", PANEL, ["susie"], seed=7)
+    assert one.candidate.model == "susie"
