@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from bed_reader import open_bed
 
 from genotransfer.config import Study
 from genotransfer.genotypes import Genotypes
@@ -166,3 +168,22 @@ def make_cohorts(folder: Path, *, n_source: int = 90, n_target: int = 70) -> Pat
     make_cohort(folder, "tgt", n_target)
     (folder / "study.yaml").write_text(COHORTS)
     return folder / "study.yaml"
+
+
+def read_bed(prefix, ids):
+    """Return copies of A1 of some variants as a second reader has them, and each one's A1 and A2."""
+    with open_bed(f"{prefix}.bed", count_A1=True) as bed:
+        at = [list(bed.sid).index(one) for one in ids]
+        return bed.read(index=np.s_[:, at], dtype="float32"), bed.allele_1[at], bed.allele_2[at]
+
+
+def score_again(folder, prefix):
+    """Return the log odds on FD by a scoring file and the means in its manifest alone."""
+    table = pd.read_csv(folder / "score.txt", sep="\t", comment="#")
+    header = dict(re.findall(r"^#(\w+)=(.*)$", (folder / "score.txt").read_text(), re.MULTILINE))
+    assert int(header["variants_number"]) == len(table)
+    means = np.array(json.loads((folder / "predictor.json").read_text())["mean"])
+    dosages, first, second = read_bed(prefix, table["rsID"])
+    assert (first == table["effect_allele"]).all()
+    assert (second == table["other_allele"]).all()
+    return (dosages - means) @ table["effect_weight"].to_numpy() + float(header["log_odds_at_mean_dosages"])

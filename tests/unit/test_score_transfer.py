@@ -13,7 +13,7 @@ from genotransfer.errors import StudyError
 from genotransfer.randomness import derive_seed, make_generator
 from genotransfer.score_transfer import LearningPeople, cross_validate, fit_scores
 from genotransfer.scores.registry import build_score
-from genotransfer.scores.stacking import fit_weights
+from genotransfer.scores.stacking import cross_stack, fit_weights
 from genotransfer.splits import SPLITS, LabelledSamples
 
 NAMES = ["susie", "susie_joint"]
@@ -304,3 +304,13 @@ def test_the_stacks_predictor_is_a_sum_of_its_scores(people, fitted, margins):
 def test_one_score_alone_has_no_stack():
     [one] = fit_scores("5_1", PANEL, ["susie"], seed=7)
     assert one.candidate.model == "susie"
+
+
+def test_a_folds_own_labels_give_the_stack_no_weight_there(people, margins):
+    unseen = np.column_stack([margins[name] for name in NAMES])
+    folds = people.fold(5, np.random.default_rng(4))
+    mine = folds == 3
+    turned = np.where(mine, 1 - people.labels, people.labels).astype(np.int8)
+    first, second = (cross_stack(unseen, labels, people.target, folds) for labels in (people.labels, turned))
+    assert np.array_equal(first[mine], second[mine])
+    assert (first[~mine] != second[~mine]).all()
