@@ -114,15 +114,18 @@ def fit_scores(
 
     Yields
     ------
-    One candidate a score, and one for the stack of all where there are several. Accuracies, on TD
-    too, are those of cross-validation: no person was judged by a score that had seen that person's
-    label. The predictor has learnt from all of them.
+    One candidate a score, and one for the stack of all where there are several; none where there are no
+    variants. Accuracies, on TD too, are those of cross-validation: no person was judged by a score that
+    had seen that person's label. The stack's weights are of people of the other folds too, judged by
+    scores that had. The predictor has learnt from all of them.
 
     Raises
     ------
     StudyError
         All people that learn are cases, or all controls.
     """
+    if panel.variants.empty:
+        return
     people = LearningPeople.gather(panel)
     if people.labels.min() == people.labels.max():
         raise StudyError(

@@ -26,7 +26,7 @@ def write_scoring_file(path: str | Path, predictor: ScorePredictor) -> None:
         f"#pgs_name={predictor.score_name}",
         f"#variants_number={len(predictor.variants)}",
         "#weight_type=log(OR)",
-        f"#log_odds_at_mean_dosages={predictor.constant!r}",
+        f"#log_odds_at_mean_dosages={float(predictor.constant)!r}",
         "\t".join(COLUMNS),
     ]
     rows = zip(*(predictor.variants[name] for name in ("id", "counted", "other")), strict=True)
@@ -60,11 +60,15 @@ def read_scoring_file(
         lines = path.read_text().splitlines()
         header = dict(line[1:].split("=", 1) for line in lines if line.startswith("#") and "=" in line)
         body = [line.split("\t") for line in lines if not line.startswith("#")]
-        table = pd.DataFrame(body[1:], columns=body[0])
-        effects = table["effect_weight"].astype(np.float64).to_numpy()
+        if not body or any(len(row) != len(COLUMNS) for row in body) or body[0] != COLUMNS:
+            raise ValueError(f"each row must have {', '.join(COLUMNS)}")
+        table = pd.DataFrame(body[1:], columns=COLUMNS)
+        effects = np.array([float(weight) for weight in table["effect_weight"]], dtype=np.float64)
         constant, name = float(header["log_odds_at_mean_dosages"]), header["pgs_name"]
+        if not np.isfinite([*effects, constant]).all():
+            raise ValueError("a weight is not a finite number")
         given = table[COLUMNS[:3]].to_numpy(dtype=object)
-    except (OSError, ValueError, KeyError, IndexError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise InputError(f"this is no scoring file ({error})", remedy=REMEDY, file=path) from error
     expected = variants[["id", "counted", "other"]].to_numpy(dtype=object)
     if given.shape != expected.shape or (given != expected).any():

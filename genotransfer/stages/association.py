@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from genotransfer.association import associate, write_association
+from genotransfer.candidates import SCORES_METHOD
 from genotransfer.config import Study
 from genotransfer.errors import StudyError
 from genotransfer.formats.files import replace_together
-from genotransfer.panels import panel_sizes
+from genotransfer.panels import PANEL_COLUMNS, panel_sizes
 from genotransfer.panels import select_panels as choose_panels
 from genotransfer.phenotypes import read_phenotype_table, write_phenotypes
 from genotransfer.quality import QualitySettings
@@ -154,11 +155,14 @@ def select_panels(
             empty[role] = StudyError(f"{name}_{phenotype}, panels.{role}: {error}")
     # One phenotype of several may lack the panels of a population, and so some methods; the report
     # says which. Thresholds that select nothing anywhere are a mistake.
-    read = {"target" if method == "none" else "source" for method in study.transfer.methods}
+    methods = set(study.transfer.methods) - {SCORES_METHOD}  # scores read all variants, and no panel
+    read = {"target" if method == "none" else "source" for method in methods}
     lacking = read & set(empty)
-    if lacking == read or (lacking and len(study.phenotype_names) == 1):
+    if lacking and (lacking == read or len(study.phenotype_names) == 1):
         raise next(empty[role] for role in POPULATIONS if role in lacking)
-    chosen, counted = pd.concat(panels, ignore_index=True), pd.concat(sizes, ignore_index=True)
+    none = pd.DataFrame(columns=PANEL_COLUMNS, dtype=str)
+    chosen = pd.concat(panels, ignore_index=True) if panels else none
+    counted = pd.concat(sizes, ignore_index=True)
     with replace_together(Path(panels_folder) / "panels.parquet", Path(panels_folder) / "sizes.parquet") as [
         written,
         size_path,

@@ -151,13 +151,14 @@ def train_scores(
     from genotransfer.score_transfer import fit_scores
 
     names = study.models.scores if SCORES_METHOD in study.transfer.methods else []
+    total = len(names) + (len(names) > 1)  # and the stack of several
 
     def fit() -> Iterator[Fitted]:
         if names:
             panel = load_variants(variants_folder, phenotypes_folder, genotypes)
             yield from fit_scores(phenotype, panel, names, study.seed, study.models.folds)
 
-    return keep_best(fit(), leaderboard, models_folder, _count_models(progress, len(names)), keep_all=True)
+    return keep_best(fit(), leaderboard, models_folder, _count_models(progress, total), keep_all=True)
 
 
 def keep_best(

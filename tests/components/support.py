@@ -18,7 +18,7 @@ genotypes: {max_variants: 300}
 phenotypes: {preset: additive, heritability: 0.8, risk_snps: [2], iterations: 2}
 splits: {source: {TD: 60, VD: 10, ED: 10}, target: {TD: 30, VD: 6, ED: 10}, final: 12}
 panels: {source: [0.05], target: [0.1]}
-models: {classical: [svm], networks: [ann_1]}
+models: {classical: [svm], networks: [ann_1], scores: [susie, susie_joint]}
 """
 PHENOTYPES = ["2_1", "2_2"]
 ROLES = ("source", "target", "final")

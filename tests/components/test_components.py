@@ -20,11 +20,13 @@ from components.prepare_genotypes.component import prepare_genotypes
 from components.select_best_model.component import select_best_model
 from components.select_panels.component import select_panels
 from components.test_association.component import test_association as run_association
+from components.train_scores.component import train_scores
 from components.train_source_models.component import train_source_models
-from genotransfer.candidates import Candidate, tabulate
+from genotransfer.candidates import LEADERBOARD_COLUMNS, Candidate, tabulate
 from genotransfer.errors import StudyError
 from genotransfer.events import EVENTS_VARIABLE, read_events
 from genotransfer.genotypes import Genotypes
+from genotransfer.models.store import load_predictor
 from genotransfer.study_files import parse_study
 from tests.components.support import PHENOTYPES, ROLES, STUDY, Desk, make_facts, mislabel
 
@@ -126,6 +128,45 @@ def test_gather_cohorts_makes_a_folder_for_each_phenotype(desk):
     assert sorted(desk["cohorts"].metadata["phenotypes"].split()) == PHENOTYPES
 
 
+def learn_scores(desk, name, **handed):
+    """Learn the scores of the first phenotype; return the leaderboard and the folder of models."""
+    made = {"leaderboard": desk.new(f"{name}_board"), "models": desk.new(f"{name}_models", dsl.Model)}
+    inputs = {
+        "planned": desk["planned"],
+        "phenotypes": desk["kept_2_1"],
+        "variants": desk["variants_2_1"],
+    } | take_learning(desk)
+    train_scores.python_func(**(inputs | handed), **made)
+    return pd.read_parquet(made["leaderboard"].path), Path(made["models"].path)
+
+
+def test_train_scores_keeps_every_score(desk):
+    board, models = learn_scores(desk, "scores")
+    names = [*parse_study(STUDY).models.scores, "stack"]
+    assert board["model"].tolist() == names
+    assert desk["scores_board"].metadata == {
+        "kind": "leaderboard",
+        "part": "scores/2_1",
+        "n_candidates": len(names),
+    }
+    assert desk["scores_models"].metadata == {"kind": "models", "part": "scores/2_1", "n_models": len(names)}
+    assert {path.name for path in models.iterdir()} == set(board["key"])
+    for row in board.itertuples():
+        assert load_predictor(models / row.key).score_name == row.model
+
+
+def test_a_study_without_scores_makes_none(desk, tmp_path):
+    study = parse_study(STUDY + "transfer: {methods: [none]}\n")
+    (tmp_path / "study.json").write_text(study.to_json())
+    planned = dsl.Dataset(
+        name="planned", uri=str(tmp_path / "study.json"), metadata=dict(desk["planned"].metadata)
+    )
+    board, models = learn_scores(desk, "no_scores", planned=planned)
+    assert len(board) == 0
+    assert list(board) == LEADERBOARD_COLUMNS
+    assert list(models.iterdir()) == []
+
+
 def make_board(desk, name, rows):
     """Write a leaderboard of rows (method, key's end, ED, VD)."""
     artifact = desk.new(name)
@@ -143,25 +184,48 @@ def test_select_best_model_joins_the_leaderboards(desk):
         desk, "board_a", [("none", "a", 0.7, 0.5), ("none", "b", 0.7, 0.6), ("none", "c", 0.6, 0.9)]
     )
     second = make_board(desk, "board_b", [("deep_simple", "d", 0.5, 0.5)])
+    third = make_board(
+        desk, "board_s", [("score_transfer", "e", 0.9, 0.9), ("score_transfer", "f", 0.9, 0.8)]
+    )
     empty = make_board(desk, "board_c", [])
     select_best_model.python_func(
         planned=desk["planned"],
         baselines=[first],
+        scores=[third],
         transferred=[empty, second],
         selection=desk.new("selection"),
     )
     chosen = pd.read_parquet(desk.folder / "selection" / "chosen.parquet")
-    assert chosen[["key", "n_tied"]].to_numpy().tolist() == [["2_1.none.b", 2], ["2_1.deep_simple.d", 1]]
-    assert desk["selection"].metadata == {"kind": "selection", "n_candidates": 4}
+    assert chosen[["method", "key", "n_tied"]].to_numpy().tolist() == [
+        ["none", "2_1.none.b", 2],
+        ["deep_simple", "2_1.deep_simple.d", 1],
+        ["score_transfer", "2_1.score_transfer.e", 2],
+        ["chosen", "2_1.score_transfer.e", 1],
+    ]
+    assert desk["selection"].metadata == {"kind": "selection", "n_candidates": 6}
     tied = pd.read_parquet(desk.folder / "selection" / "tied.parquet")
-    assert tied["key"].tolist() == ["2_1.none.b", "2_1.none.a", "2_1.deep_simple.d"]
+    assert tied["key"].tolist() == [
+        "2_1.none.b",
+        "2_1.none.a",
+        "2_1.deep_simple.d",
+        "2_1.score_transfer.e",
+        "2_1.score_transfer.f",
+    ]
+    members = pd.read_parquet(desk.folder / "selection" / "members.parquet")
+    assert members[["method", "key", "weight", "part"]].to_numpy().tolist() == [
+        ["none", "2_1.none.b", 1.0, "baselines/2_1"],
+        ["deep_simple", "2_1.deep_simple.d", 1.0, "transfer/svm"],
+        ["score_transfer", "2_1.score_transfer.e", 1.0, "scores/2_1"],
+        ["chosen", "2_1.score_transfer.e", 0.5, "scores/2_1"],
+        ["chosen", "2_1.score_transfer.f", 0.5, "scores/2_1"],
+    ]
 
 
 def test_no_candidate_at_all_is_an_error(desk):
     empty = make_board(desk, "board_d", [])
     with pytest.raises(StudyError, match=r"'parts' has no candidate.*Relax the thresholds"):
         select_best_model.python_func(
-            planned=desk["planned"], baselines=[empty], transferred=[], selection=desk.new("none")
+            planned=desk["planned"], baselines=[empty], scores=[], transferred=[], selection=desk.new("none")
         )
     assert not (desk.folder / "none").exists()
 
@@ -198,7 +262,8 @@ def test_another_kind_is_told(desk):
     with pytest.raises(StudyError, match="'panels_2_1' is no 'leaderboard'"):
         select_best_model.python_func(
             planned=desk["planned"],
-            baselines=[desk["panels_2_1"]],
+            baselines=[],
+            scores=[desk["panels_2_1"]],
             transferred=[],
             selection=desk.new("wrong"),
         )

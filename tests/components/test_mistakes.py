@@ -26,9 +26,11 @@ FACTS = {
     "panels": {"kind": "panels", "n_source": 1, "n_target": 1, "n_empty": 0},
     "cohorts": {"kind": "cohorts", "phenotypes": "2_1"},
     "baselines": {"kind": "leaderboard", "part": "baselines/2_1", "n_candidates": 1},
+    "scores": {"kind": "leaderboard", "part": "scores/2_1", "n_candidates": 1},
     "transferred": {"kind": "leaderboard", "part": "transfer/ann", "n_candidates": 1},
     "source_models": {"kind": "models", "part": "source/ann", "n_models": 1},
     "baseline_models": {"kind": "models", "part": "baselines/2_1", "n_models": 1},
+    "score_models": {"kind": "models", "part": "scores/2_1", "n_models": 1},
     "transferred_models": {"kind": "models", "part": "transfer/ann", "n_models": 1},
     "selection": {"kind": "selection", "n_candidates": 1},
     "results": {"kind": "results", "n_rows": 1},
@@ -112,6 +114,16 @@ def test_another_phenotype_is_told(key, planned, tmp_path):
     handed[key] = mislabel(handed[key], phenotype="9_9")
     written = {one: dsl.Dataset(name=one, uri=str(tmp_path / one), metadata={}) for one in outputs}
     with pytest.raises(StudyError, match=r"The artifact 'variants' has phenotype '.*' where '.*' is due"):
+        component.python_func(**handed, **written)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scores_of_another_phenotypes_variants_are_refused(planned, tmp_path):
+    component, inputs, outputs = read_parameters("train_scores")
+    handed = hand_out(inputs, planned, tmp_path)
+    handed["variants"] = mislabel(handed["variants"], phenotype="9_9")
+    written = {one: dsl.Dataset(name=one, uri=str(tmp_path / one), metadata={}) for one in outputs}
+    with pytest.raises(StudyError, match="'variants' has phenotype '9_9' where '2_1' is due"):
         component.python_func(**handed, **written)
     assert list(tmp_path.iterdir()) == []
 

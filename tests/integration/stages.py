@@ -51,6 +51,10 @@ def _run(study: Study, folder: Path, change: Callable[[str, Path, Path], None]) 
         board, fitted[part] = folder / "leaderboards" / f"{part}.parquet", str(folder / "models" / part)
         models.train_baselines(study, name, kept, panels, learning, board, fitted[part], tell)
         leaderboards.append(str(board))
+        part = f"scores/{name}"
+        board, fitted[part] = folder / "leaderboards" / f"{part}.parquet", str(folder / "models" / part)
+        models.train_scores(study, name, kept, variants, learning, board, fitted[part], tell)
+        leaderboards.append(str(board))
     cohorts = folder / "cohorts"
     models.gather_cohorts(place["kept"], place["panels"], cohorts)
     for family in study.families:

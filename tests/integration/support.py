@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,13 +14,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from bed_reader import open_bed
 
 from genotransfer.config import Study
 from genotransfer.genotypes import Genotypes
 from genotransfer.study_files import parse_study
 from tests.genotype_support import make_samples, make_variants
 
-METHODS = ["none", "snp_transfer", "deep_simple", "deep_pretrained", "deep_finetuned"]
+METHODS = [
+    "none",
+    "snp_transfer",
+    "deep_simple",
+    "deep_pretrained",
+    "deep_finetuned",
+    "score_transfer",
+    "chosen",
+]
 TINY = """
 name: tiny
 seed: 11
@@ -27,7 +37,7 @@ genotypes: {max_variants: 1500}
 phenotypes: {preset: additive, heritability: 0.8, risk_snps: [3], iterations: 2}
 splits: {source: {TD: 120, VD: 30, ED: 50}, target: {TD: 40, VD: 10, ED: 20}, final: 40}
 panels: {source: [1.0e-3, 2.0e-2], target: [1.0e-2, 5.0e-2]}
-models: {classical: [svm, cart], networks: [ann_1, gru_1]}
+models: {classical: [svm, cart], networks: [ann_1, gru_1], scores: [susie, susie_joint]}
 training: {epochs: 3}
 """
 
@@ -35,6 +45,9 @@ training: {epochs: 3}
 def read_tiny(**groups: object) -> Study:
     """Return the tiny study with some of its groups of settings replaced."""
     return parse_study(json.dumps(json.loads(parse_study(TINY).to_json()) | groups))
+
+
+FITTING_TASKS = ("train_baselines", "train_scores", "transfer_models")
 
 
 @dataclass(frozen=True)
@@ -65,13 +78,14 @@ class Run:
     @property
     def models(self) -> dict[str, str]:
         """Folders of saved models, by part."""
-        return self.by("train_baselines", "models", "part") | self.by("transfer_models", "models", "part")
+        return {key: path for task in FITTING_TASKS for key, path in self.by(task, "models", "part").items()}
 
     @property
     def leaderboards(self) -> dict[str, str]:
         """Leaderboards of the tasks that fit, by part."""
-        tasks = ("train_baselines", "transfer_models")
-        return {key: path for task in tasks for key, path in self.by(task, "leaderboard", "part").items()}
+        return {
+            key: path for task in FITTING_TASKS for key, path in self.by(task, "leaderboard", "part").items()
+        }
 
     @property
     def results(self) -> pd.DataFrame:
@@ -154,3 +168,22 @@ def make_cohorts(folder: Path, *, n_source: int = 90, n_target: int = 70) -> Pat
     make_cohort(folder, "tgt", n_target)
     (folder / "study.yaml").write_text(COHORTS)
     return folder / "study.yaml"
+
+
+def read_bed(prefix, ids):
+    """Return copies of A1 of some variants as a second reader has them, and each one's A1 and A2."""
+    with open_bed(f"{prefix}.bed", count_A1=True) as bed:
+        at = [list(bed.sid).index(one) for one in ids]
+        return bed.read(index=np.s_[:, at], dtype="float32"), bed.allele_1[at], bed.allele_2[at]
+
+
+def score_again(folder, prefix):
+    """Return the log odds on FD by a scoring file and the means in its manifest alone."""
+    table = pd.read_csv(folder / "score.txt", sep="\t", comment="#")
+    header = dict(re.findall(r"^#(\w+)=(.*)$", (folder / "score.txt").read_text(), re.MULTILINE))
+    assert int(header["variants_number"]) == len(table)
+    means = np.array(json.loads((folder / "predictor.json").read_text())["mean"])
+    dosages, first, second = read_bed(prefix, table["rsID"])
+    assert (first == table["effect_allele"]).all()
+    assert (second == table["other_allele"]).all()
+    return (dosages - means) @ table["effect_weight"].to_numpy() + float(header["log_odds_at_mean_dosages"])

@@ -127,8 +127,8 @@ def test_the_filesets_of_both_count_the_same_alleles(cohorts):
 
 def test_the_results_have_no_oracle_and_find_the_association(cohorts):
     rows = Run((cohorts / "runs" / "latest").resolve()).results
-    assert rows["method"].tolist() == ["none", "snp_transfer"]
-    assert rows["phenotype"].tolist() == ["TGT_height"] * 2
+    assert rows["method"].tolist() == ["none", "snp_transfer", "chosen"]
+    assert rows["phenotype"].tolist() == ["TGT_height"] * 3
     assert rows[["oracle_accuracy", "ceiling"]].isna().all(axis=None)
     assert rows["fd_accuracy"].iloc[1] > 0.6  # height follows three variants: SNP transfer finds them
 
@@ -214,7 +214,7 @@ def test_genotypes_are_copied_from_the_users_panel(own_panel):
 
 def test_a_study_of_the_users_panel_has_a_ceiling_and_an_oracle(own_panel):
     rows = pd.read_csv(own_panel / "study" / "report" / "results.csv")
-    assert rows["phenotype"].tolist() == ["BBB_2_1"] * 2
-    assert rows["method"].tolist() == ["none", "snp_transfer"]
+    assert rows["phenotype"].tolist() == ["BBB_2_1"] * 3
+    assert rows["method"].tolist() == ["none", "snp_transfer", "chosen"]
     assert rows["ceiling"].to_numpy() == pytest.approx(0.852416, abs=1e-6)
     assert rows["oracle_accuracy"].between(0.5, 1).all()

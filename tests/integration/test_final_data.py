@@ -40,17 +40,21 @@ def test_permuting_the_labels_of_fd_changes_the_results_only(finished, staged):
     no_figures = {"figures": False, "formats": []}
     permuted = staged("permuted", read_tiny(outputs=no_figures), permute_fd)
     boards = finished.leaderboards
-    assert len(boards) == 4
+    assert set(boards) == {f"{task}/3_{at}" for task in ("baselines", "scores") for at in (1, 2)} | {
+        "transfer/ann",
+        "transfer/gru",
+    }
     for part, path in boards.items():
         mine = permuted / "leaderboards" / f"{part}.parquet"
         assert mine.read_bytes() == Path(path).read_bytes(), part
     selection = finished.find("select_best_model", "selection")
     assert digest(permuted / "selection", "*") == digest(selection, "*")
-    assert len(digest(selection, "*")) == 3
+    assert len(digest(selection, "*")) == 4
     for part, folder in finished.models.items():
-        theirs = digest(Path(folder), "**/network.keras")
-        assert digest(permuted / "models" / part, "**/network.keras") == theirs
-        assert bool(theirs) == part.startswith("transfer")
+        for pattern, task in (("**/network.keras", "transfer"), ("**/score.txt", "scores")):
+            theirs = digest(Path(folder), pattern)
+            assert digest(permuted / "models" / part, pattern) == theirs
+            assert bool(theirs) == part.startswith(task)
 
     before, after = finished.results, pd.read_csv(permuted / "report" / "results.csv")
     learnt = ["phenotype", "method", "panel", "n_snps", "model", "trainable_layers", "ed_accuracy", "n_tied"]

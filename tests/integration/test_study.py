@@ -3,16 +3,16 @@
 import html
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from bed_reader import open_bed
 
 from genotransfer.events import read_events
 from genotransfer.models.archives import TRUSTED_TYPES
 from genotransfer.study_files import parse_study
-from tests.integration.support import METHODS, read_tiny
+from tests.integration.support import METHODS, read_bed, read_tiny, score_again
 from tests.parity.plink_tools import assert_printed, read_report, run_plink
 
 HEADER = (
@@ -30,6 +30,7 @@ TASKS = {
     "draw_figures": 2,
     "select_panels": 2,
     "train_baselines": 2,
+    "train_scores": 2,
     "gather_cohorts": 1,
     "train_source_models": 2,
     "transfer_models": 2,
@@ -38,13 +39,6 @@ TASKS = {
     "write_report": 1,
     "track_study": 1,
 }
-
-
-def read_bed(prefix, ids):
-    """Return copies of A1 of some variants as a second reader has them, and each one's A1 and A2."""
-    with open_bed(f"{prefix}.bed", count_A1=True) as bed:
-        at = [list(bed.sid).index(one) for one in ids]
-        return bed.read(index=np.s_[:, at], dtype="float32"), bed.allele_1[at], bed.allele_2[at]
 
 
 def predict_again(folder, prefix):
@@ -57,6 +51,8 @@ def predict_again(folder, prefix):
     dosages, first, second = read_bed(prefix, variants[:, 0])
     assert (np.stack([first, second], axis=1) == variants[:, 1:]).all()
     values = (dosages - np.array(manifest["mean"])) / np.array(manifest["sd"])
+    if manifest["kind"] == "score":
+        return score_again(folder, prefix) > 0
     if manifest["kind"] != "classical":
         network = keras.saving.load_model(folder / "network.keras", compile=False)
         if manifest["kind"] == "network":
@@ -75,8 +71,10 @@ def test_results_have_a_row_for_each_phenotype_and_method(finished):
     assert (rows["fd_accuracy"] < rows["fd_high"]).all()
     assert rows["ceiling"].to_numpy() == pytest.approx(0.5 + np.arcsin(np.sqrt(0.8)) / np.pi, abs=1e-6)
     assert (rows.groupby("phenotype")["oracle_accuracy"].nunique() == 1).all()
-    assert (rows["trainable_layers"] > 0).equals(rows["method"] == "deep_finetuned")
-    assert rows["panel"].str.startswith("target").equals(rows["method"] == "none")
+    one = rows[rows["method"] != "chosen"]  # which may be of any method
+    assert (one["trainable_layers"] > 0).equals(one["method"] == "deep_finetuned")
+    assert one["panel"].str.startswith("target").equals(one["method"] == "none")
+    assert (one["panel"] == "all").equals(one["method"] == "score_transfer")
 
 
 def test_latest_points_to_the_finished_run(finished):
@@ -166,16 +164,18 @@ def test_plink_reads_the_filesets(finished, tmp_path):
 def test_accuracy_on_fd_is_that_of_the_saved_models(finished):
     fileset = finished.find("prepare_genotypes", "final_genotypes") / "genotypes"
     fam = pd.read_csv(f"{fileset}.fam", sep="\t", header=None, dtype=str)
-    chosen = pd.read_parquet(finished.find("select_best_model", "selection") / "chosen.parquet")
+    members = pd.read_parquet(finished.find("select_best_model", "selection") / "members.parquet")
+    alone = members[members["weight"] == 1]
+    assert set(alone["method"]) | {"chosen"} == set(METHODS)
     rows = finished.results.set_index(["phenotype", "method"])
-    for one in chosen.itertuples():
+    for one in alone.itertuples():
         labels = pd.read_csv(
             finished.find("prepare_phenotypes", "final_phenotypes", phenotype=one.phenotype) / "final.tsv",
             sep="\t",
         )
         assert labels["IID"].tolist() == fam[1].tolist()
         assert (labels["split"] == "FD").all()
-        [folder] = finished.folder.glob(f"artifacts/**/models/{one.key}")
+        folder = Path(finished.models[one.part]) / one.key
         called = predict_again(folder, fileset)
         accuracy = float(np.mean(called == labels["phenotype"] - 1))
         assert rows.loc[f"YRI_{one.phenotype}", one.method]["fd_accuracy"] == pytest.approx(accuracy), one.key
@@ -195,6 +195,7 @@ def test_the_leaderboard_holds_what_the_grid_says(finished):
             "deep_simple": kept["source"] * len(LAYERS),
             "deep_pretrained": kept["source"] * len(LAYERS) * classical,
             "deep_finetuned": kept["source"] * sum(LAYERS.values()),
+            "score_transfer": 3,  # two and their stack
         }
         mine = board[board["phenotype"] == phenotype]
         assert mine["method"].value_counts().to_dict() == due
@@ -296,16 +297,21 @@ def test_a_run_whose_tracking_failed_keeps_its_report(again):
 
 
 def test_another_seed_gives_another_study(finished, staged):
-    """And a study without deep transfer gives the same classical rows as one with it."""
+    """And a study without deep transfer and scores gives the same classical rows as one with them."""
     classical = {
         "transfer": {"methods": METHODS[:2], "fit_on": ["target", "source"]},
         "outputs": {"figures": False, "formats": []},
     }
     rows = finished.results
     due = rows[rows["method"].isin(METHODS[:2])].reset_index(drop=True)
-    same = pd.read_csv(staged("classical", read_tiny(**classical)) / "report" / "results.csv")
+    same, other = (
+        pd.read_csv(staged(name, read_tiny(**classical, **changes)) / "report" / "results.csv")
+        for name, changes in (("classical", {}), ("reseeded", {"seed": 12}))
+    )
+    for table in (same, other):
+        assert table["method"].tolist() == [*METHODS[:2], "chosen"] * 2
+    same, other = (table[table["method"] != "chosen"].reset_index(drop=True) for table in (same, other))
     pd.testing.assert_frame_equal(same, due)
-    other = pd.read_csv(staged("reseeded", read_tiny(**classical, seed=12)) / "report" / "results.csv")
     names = ["panel", "n_snps", "model", "ed_accuracy", "fd_accuracy", "fd_auc", "oracle_accuracy"]
     assert other[["phenotype", "method", "ceiling"]].equals(due[["phenotype", "method", "ceiling"]])
     assert not other[names].equals(due[names])

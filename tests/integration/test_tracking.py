@@ -12,6 +12,7 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from genotransfer.config import Study, Tracking
@@ -80,13 +81,37 @@ def check_runs(client, finished, ids: dict[str, str], folder: Path, status: str 
         ):
             assert run.data.metrics[name] == pytest.approx(row[name], abs=1e-6), (place, name)
         losses = client.get_metric_history(ids[place], "val_loss")
-        if row["method"].startswith("deep"):
+        if "chosen" in row["method"]:
+            check_chosen(client, finished, row, ids[place], losses, folder / place)
+        elif row["method"].startswith("deep"):
             assert [point.step for point in sorted(losses, key=lambda one: one.step)] == [1, 2, 3]
         else:
             assert losses == []
     [row] = rows[(rows["phenotype"] == "YRI_3_2") & (rows["method"] == "deep_finetuned")].to_dict("records")
     model = load_predictor(client.download_artifacts(ids["3_2/deep_finetuned"], "model", str(folder)))
     assert (model.network, len(model.variants)) == (row["model"], row["n_snps"])
+
+
+def check_chosen(client, finished, row, run: str, losses, folder: Path) -> None:
+    """The models behind a phenotype's one model are all there, as they were saved."""
+    members = pd.read_parquet(finished.find("select_best_model", "selection") / "members.parquet")
+    mine = members[
+        (members["method"] == "chosen") & (members["phenotype"] == row["phenotype"].removeprefix("YRI_"))
+    ]
+    of_networks = mine["part"].iloc[0].startswith("transfer/")
+    assert [point.step for point in sorted(losses, key=lambda one: one.step)] == [1, 2, 3] * of_networks
+    for one in mine.itertuples():
+        place = "model" if len(mine) == 1 else f"model/{one.key}"
+        folder.mkdir(parents=True, exist_ok=True)
+        local = Path(client.download_artifacts(run, place, str(folder)))
+        saved = Path(finished.models[one.part]) / one.key
+        assert {path.name: path.read_bytes() for path in local.iterdir()} == {
+            path.name: path.read_bytes() for path in saved.iterdir()
+        }
+    assert {one.path for one in client.list_artifacts(run, "model")} == {
+        f"model/{name}"
+        for name in ([path.name for path in saved.iterdir()] if len(mine) == 1 else mine["key"])
+    }
 
 
 def find_children(client, parent: str) -> set[str]:

@@ -1,9 +1,13 @@
 """The study file: defaults, overrides, and errors that name the file, the row and the remedy."""
 
+from typing import get_args
+
 import pytest
 
-from genotransfer.config import Study
+from genotransfer.candidates import METHODS, SCORES_METHOD
+from genotransfer.config import DEFAULT_SCORES, ScoreName, Study
 from genotransfer.errors import InputError, StudyError
+from genotransfer.scores.registry import SCORES
 from genotransfer.study_files import load_study, parse_study
 from pipelines.cli import STUDIES, find_study
 
@@ -27,6 +31,15 @@ def test_the_default_study_is_the_papers(write):
     assert len(study.models.classical) == 5
     assert len(study.panels.target) == 13
     assert len(study.panels.source) == 10
+    assert (study.models.scores, study.models.folds, study.selection.rule) == (DEFAULT_SCORES, 5, "evidence")
+    assert study.transfer.methods == list(METHODS)
+    assert set(get_args(ScoreName)) == set(SCORES)
+
+
+def test_the_papers_study_has_the_papers_methods_and_rule_alone():
+    study = load_study(STUDIES / "paper.yaml")
+    assert study.transfer.methods == [method for method in METHODS if method != SCORES_METHOD]
+    assert study.selection.rule == "paper"
 
 
 @pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.stem)
@@ -51,6 +64,9 @@ def test_overrides_replace_settings(write):
         ("name: x\ntraining:\n  epochs: 2.5\n", 3, "training.epochs: input should be a valid integer"),
         ("name: x\nquality: 5\n", 2, "quality: input should be an object"),
         ("name: x\nmodels:\n  networks: [ann_1, ann_9]\n", 3, "models.networks.1"),
+        ("name: x\nmodels:\n  scores: [susie, prs]\n", 3, "models.scores.1"),
+        ("name: x\nmodels:\n  folds: 1\n", 3, "models.folds: input should be greater than or equal to 2"),
+        ("name: x\nselection: {rule: best}\n", 2, "selection.rule"),
         ("name: x\nphenotypes: {preset: additive, heritability: 1.5}\n", 2, "less than or equal to 1"),
         ("name: x\ngenotypes: {kind: files}\n", 2, "'genotypes.source' is missing"),
         ("name: x\n  y: 1\n", 2, "this is no YAML"),

@@ -54,6 +54,7 @@ def test_a_study_without_networks_has_a_loop_that_makes_nothing(tmp_path):
         "models: {networks: [gru_1, gru_1]}",
         "transfer: {fit_on: [target, target]}",
         "panels: {source: [0.01, 0.01]}",
+        "models: {scores: [susie, susie]}",
     ],
 )
 def test_what_is_named_twice_is_refused_before_anything_runs(text):
@@ -101,6 +102,19 @@ def test_panels_that_all_methods_need_must_not_be_empty(associated):
     study = make_study("transfer: {methods: [none]}")
     with pytest.raises(StudyError, match=r"YRI_5_1, panels.target: All of the target's panels are empty"):
         association.select_panels(study, "5_1", associated, associated, associated)
+
+
+@pytest.mark.parametrize("methods", ["[score_transfer]", "[score_transfer, none]"])
+def test_scores_need_no_panels(associated, methods):
+    """They read all variants: thresholds nothing passes ended a study that has no use for them."""
+    study = make_study(f"transfer: {{methods: {methods}}}, panels: {{source: [1.0e-9], target: [1.0e-9]}}")
+    if "none" in methods:
+        with pytest.raises(StudyError, match="All of the target's panels are empty"):
+            association.select_panels(study, "5_1", associated, associated, associated)
+        return
+    made = association.select_panels(study, "5_1", associated, associated, associated)
+    assert made == {"n_source": 0, "n_target": 0, "n_empty": 2}
+    assert read_panels(associated / "panels.parquet").empty
 
 
 def test_a_figure_that_cannot_be_drawn_is_left_out(tmp_path):

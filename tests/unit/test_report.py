@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from genotransfer.candidates import METHODS
+from genotransfer.candidates import CHOSEN, METHODS, RESULT_METHODS, SCORES_METHOD
 from genotransfer.errors import InputError, StudyError
 from genotransfer.report import published
+from genotransfer.report.drawing import COLOURS, MARKERS
 from genotransfer.report.figures import draw_accuracies, draw_figures
-from genotransfer.report.findings import find, tabulate_chance
+from genotransfer.report.findings import METHOD_NAMES, find, tabulate_chance
 from genotransfer.report.gain_sections import lay_out_all_tests, lay_out_gains
 from genotransfer.report.gains import choose_deep, compare_gains, group_phenotypes, tabulate_gains
 from genotransfer.report.html import render_report, write_report
@@ -25,7 +26,6 @@ from genotransfer.report.tables import (
 )
 from genotransfer.selection import rank_candidates
 from tests.unit.reporting import (
-    PAPER_METHODS,
     PHENOTYPES,
     STUDY,
     make_leaderboard,
@@ -94,10 +94,10 @@ def test_results_csv_is_the_same_bytes_for_any_order(tmp_path, results):
     assert b"\r" not in first
     lines = first.decode().splitlines()
     assert lines[0] == ",".join(RESULT_COLUMNS)
-    assert len(lines) == 1 + len(PHENOTYPES) * len(PAPER_METHODS)
+    assert len(lines) == 1 + len(PHENOTYPES) * len(RESULT_METHODS)
     table = pd.read_csv(tmp_path / "a.csv")
     assert list(table["phenotype"].drop_duplicates()) == list(PHENOTYPES)
-    assert list(table["method"][:5]) == list(PAPER_METHODS)
+    assert list(table["method"][:7]) == list(RESULT_METHODS)
     assert re.fullmatch(r"0\.\d{6}", lines[1].split(",")[7])
     np.testing.assert_allclose(table["fd_accuracy"][0], 0.56)
 
@@ -214,6 +214,27 @@ def test_deep_is_chosen_by_ed_and_not_by_fd(results, leaderboard):
         choose_deep(results[results["method"] == "none"], leaderboard)
 
 
+def test_scores_and_the_chosen_model_are_told_beside_the_papers_methods(results, leaderboard):
+    """Their numbers are in the summary and on the page, and change none of the paper's tables."""
+    summaries = {one.method: one for one in find(results, leaderboard, STUDY).summaries}
+    page = Page(render(results, leaderboard))
+    for method in (SCORES_METHOD, CHOSEN):
+        rows = results[results["method"] == method]
+        assert summaries[method].accuracy == pytest.approx(rows["fd_accuracy"].mean())
+        assert METHOD_NAMES[method] in page.text
+    group = group_phenotypes(results)[0]
+    papers = ~results["method"].isin([SCORES_METHOD, CHOSEN])
+    pd.testing.assert_frame_equal(
+        tabulate_gains(results[papers], leaderboard, group), tabulate_gains(results, leaderboard, group)
+    )
+
+
+def test_every_method_of_the_results_has_a_name_a_colour_and_a_shape_of_its_own():
+    for told in (METHOD_NAMES, COLOURS, MARKERS):
+        assert set(RESULT_METHODS) <= set(told)
+        assert len(set(told.values())) == len(told)
+
+
 def test_groups_of_phenotypes(results):
     named = [(group.table, group.n_risk_snps) for group in group_phenotypes(results)]
     assert named == [("table_8", 5), ("table_9", 10)]
@@ -299,7 +320,7 @@ def test_report_is_one_whole_file(tmp_path, results, leaderboard):
     assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
     assert not {"script", "link", "iframe"} & set(page.tags)
     assert page.tags.count("img") == 4
-    for said in ("±14 points", "3,585 candidates", "Two panels were empty.", "62,283", "Table 9.", "0.0306"):
+    for said in ("±14 points", "3,601 candidates", "Two panels were empty.", "62,283", "Table 9.", "0.0306"):
         assert said in page.text
     for (_, drawn), address in zip(figures, page.addresses, strict=True):
         assert base64.b64decode(address.split(",", 1)[1]) == drawn.read_bytes()

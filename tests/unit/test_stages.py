@@ -199,6 +199,7 @@ def test_simulated_labels_do_not_depend_on_the_order_of_phenotypes(tmp_path):
     [
         ("none", "svm", "baselines/5_1"),
         ("snp_transfer", "cart", "baselines/5_1"),
+        ("score_transfer", "susie_joint", "scores/5_1"),
         ("deep_simple", "bilstm_2", "transfer/bilstm"),
         ("deep_pretrained", "gru_1+svm", "transfer/gru"),
         ("deep_finetuned", "ann_3", "transfer/ann"),
