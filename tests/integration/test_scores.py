@@ -108,6 +108,8 @@ def test_a_study_of_scores_alone_needs_no_panels_and_gives_the_same_scores(finis
             )
     for part in (f"scores/{phenotype}" for phenotype in PHENOTYPES):
         for path in Path(finished.models[part]).rglob("*.*"):
+            if path.is_dir():  # a key has points
+                continue
             assert (folder / "models" / part / path.relative_to(finished.models[part])).read_bytes() == (
                 path.read_bytes()
             )
