@@ -11,9 +11,14 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-METHODS = ("none", "snp_transfer", "deep_simple", "deep_pretrained", "deep_finetuned", "score_transfer")
+# The paper's three forms of deep transfer; its tables choose among these alone.
 DEEP_METHODS = ("deep_simple", "deep_pretrained", "deep_finetuned")
+# Deep transfer that also learns from people without a label; no form of the paper's.
+ADAPTED = "deep_adapted"
+# What a network's family of models holds.
+NETWORK_METHODS = (*DEEP_METHODS, ADAPTED)
 SCORES_METHOD = "score_transfer"
+METHODS = ("none", "snp_transfer", *NETWORK_METHODS, SCORES_METHOD)
 # The model of score transfer that is a weighted sum of the others.
 STACK = "stack"
 # The study's one model of a phenotype, chosen among all methods; beside the methods in the results.

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from genotransfer.candidates import DEEP_METHODS
+from genotransfer.candidates import NETWORK_METHODS
 from genotransfer.panels import DEFAULT_THRESHOLDS
 
 ClassicalName = Literal["svm", "cart", "rus", "forest", "bagging"]
@@ -30,7 +30,13 @@ ScoreName = Literal[
 ]  # genotransfer.scores.registry
 DEFAULT_SCORES: list[ScoreName] = ["clumping", "forward", "lasso", "gblup", "susie", "susie_joint"]
 MethodName = Literal[
-    "none", "snp_transfer", "deep_simple", "deep_pretrained", "deep_finetuned", "score_transfer"
+    "none",
+    "snp_transfer",
+    "deep_simple",
+    "deep_pretrained",
+    "deep_finetuned",
+    "deep_adapted",
+    "score_transfer",
 ]
 TestName = Literal["allelic", "genotypic", "trend", "fisher", "logistic"]
 NO_FAMILY = "none"
@@ -248,11 +254,29 @@ class Training(Settings):
 class Transfer(Settings):
     """Which forms of transfer are tried."""
 
-    methods: list[MethodName] = Field(default=list(get_args(MethodName)), min_length=1)
+    methods: list[MethodName] = Field(
+        # All but deep_adapted, which is no method of the paper's and trains one network at a time.
+        default=[
+            "none",
+            "snp_transfer",
+            "deep_simple",
+            "deep_pretrained",
+            "deep_finetuned",
+            "score_transfer",
+        ],
+        min_length=1,
+        description="deep_adapted, which learns from people without a label too, is for those who ask",
+    )
     fit_on: list[Literal["target", "source"]] = Field(
         default=["target", "source"],
         min_length=1,
         description="what SNP transfer fits the classical models on",
+    )
+    entropy_weight: Annotated[float, Field(ge=0)] = Field(
+        0.1, description="of deep_adapted: of the entropy of people without a label; 0: labels alone"
+    )
+    temperature: Annotated[float, Field(gt=0)] = Field(
+        0.05, description="of deep_adapted: the classifier's cosines are divided by it"
     )
 
 
@@ -354,7 +378,7 @@ class Study(Settings):
         A study without deep transfer has the one family ``none``, which has no networks: KFP cannot
         collect the outputs of a loop that has no turn.
         """
-        if not set(self.transfer.methods) & set(DEEP_METHODS):
+        if not set(self.transfer.methods) & set(NETWORK_METHODS):
             return [NO_FAMILY]
         return list(dict.fromkeys(network.split("_")[0] for network in self.models.networks))
 

@@ -124,7 +124,7 @@ def transfer_networks(
             f"{unknown[0]!r} is no form of deep transfer. Choose from: {', '.join(DEEP_METHODS)}."
         )
     runner = runner or ForwardRunner()
-    targets = [_Target.prepare(panel) for panel in panels]
+    targets = [TargetPanel.prepare(panel) for panel in panels]
     for network in networks:
         # All panels of a network at once: the trainer lays what is alike side by side.
         ready = [_Source.run(phenotype, target, network, sources, runner) for target in targets]
@@ -142,7 +142,7 @@ def transfer_networks(
 
 
 @dataclass(frozen=True, eq=False)
-class _Target:
+class TargetPanel:
     """A panel's samples that learn and judge, on the scale of the source."""
 
     panel: PanelData
@@ -151,7 +151,14 @@ class _Target:
     values: np.ndarray
 
     @classmethod
-    def prepare(cls, panel: PanelData) -> _Target:
+    def prepare(cls, panel: PanelData) -> TargetPanel:
+        """Standardise a panel by its source's TD.
+
+        Raises
+        ------
+        StudyError
+            The source's TD or one of the target's splits is absent.
+        """
         _check_splits(panel, "source", ("TD",))
         _check_splits(panel, "target", ("TD", "VD", "ED"))
         standardiser = Standardiser.fit(panel.source["TD"].dosages)
@@ -164,7 +171,7 @@ class _Source:
     """One source network before one panel of the target."""
 
     phenotype: str
-    target: _Target
+    target: TargetPanel
     network: str
     window: int | None
     weights: Weights
@@ -172,7 +179,7 @@ class _Source:
 
     @classmethod
     def run(
-        cls, phenotype: str, target: _Target, network: str, sources: SourceModels, runner: ForwardRunner
+        cls, phenotype: str, target: TargetPanel, network: str, sources: SourceModels, runner: ForwardRunner
     ) -> _Source:
         panel = target.panel
         weights = sources.read_weights(phenotype, panel.name, network, panel.variants)

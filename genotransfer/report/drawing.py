@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which people with any colour vision tell apart, and a shape for each.
-_COLOURS = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#cc79a7", "#d55e00")
+# Okabe and Ito's colours, which people with any colour vision tell apart, and a shape for each. Their
+# yellow, of adapted networks, is darker here: it has to stand on white.
+_COLOURS = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#b5a800", "#cc79a7", "#d55e00")
 COLOURS = dict(zip(RESULT_METHODS, _COLOURS, strict=True))
-MARKERS = dict(zip(RESULT_METHODS, "osD^vP*", strict=True))
+MARKERS = dict(zip(RESULT_METHODS, "osD^vXP*", strict=True))
 DPI = 200
 
 

@@ -22,6 +22,7 @@ METHOD_NAMES = {
     "deep_simple": "Deep, not retrained",
     "deep_pretrained": "Deep, frozen layers",
     "deep_finetuned": "Deep, fine-tuned",
+    "deep_adapted": "Deep, adapted",
     "score_transfer": "Polygenic score",
     "chosen": "The chosen model",
     "deep": "Deep transfer, best on ED",

@@ -23,11 +23,17 @@ HEADS = {
     ("deep_pretrained", "source"): "Deep, frozen layers:\nthe source",
     ("deep_finetuned", "source"): "Deep, fine-tuned:\nthe source",
     ("deep_finetuned", "target"): "Deep, fine-tuned:\nthe target",
+    ("deep_adapted", "source"): "Deep, adapted:\nthe source",
+    ("deep_adapted", "both"): "Deep, adapted:\nboth",
 }
 TD_STYLE: dict[str, Any] = {"color": "#777777", "linewidth": 1, "linestyle": "--"}
 COIN_STYLE: dict[str, Any] = {"color": "#999999", "linewidth": 0.8, "linestyle": ":"}
 VD_WIDTH = 1.4
-POPULATIONS = {"source": ("On the source", "deep_simple"), "target": ("Fine-tuning", "deep_finetuned")}
+POPULATIONS = {
+    "source": ("On the source", "deep_simple"),
+    "target": ("Fine-tuning", "deep_finetuned"),
+    "both": ("Adaptation", "deep_adapted"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +43,8 @@ class Learning:
     Attributes
     ----------
     curves : one row an epoch of a chosen network: phenotype, method, trained_on (``source``, or
-        ``target`` for the fine-tuning of `deep_finetuned`), model, n_snps, trainable_layers, epoch
-        (from 1), td_loss and vd_loss (cross-entropy, nats).
+        ``target`` for the fine-tuning of `deep_finetuned`, or ``both`` for `deep_adapted`), model,
+        n_snps, trainable_layers, epoch (from 1), td_loss and vd_loss (cross-entropy, nats).
     networks : one row a network of the study: family, trained_on, best_epoch and stopped_epoch.
     epochs : the most epochs a network may train.
     patience : epochs without a better VD loss after which training stops.

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from genotransfer.baselines import Fitted, PanelData, fit_snp_transfer, fit_without_transfer
-from genotransfer.candidates import DEEP_METHODS, SCORES_METHOD, Candidate, tabulate
+from genotransfer.candidates import ADAPTED, DEEP_METHODS, NETWORK_METHODS, SCORES_METHOD, Candidate, tabulate
 from genotransfer.config import Study
 from genotransfer.events import Progress
 from genotransfer.formats.files import replace_together
@@ -270,39 +270,59 @@ def transfer_models(
     progress: Progress,
 ) -> Kept:
     """Transfer the networks of one family to the target; keep the best of each phenotype and method."""
+    from genotransfer.adaptation import adapt_networks
     from genotransfer.models.networks import count_trainable_depths
     from genotransfer.models.source_models import load_source_models
+    from genotransfer.training.adapter import MinimaxTrainer
     from genotransfer.training.api import get_trainer
     from genotransfer.training.forward import ForwardRunner
+    from genotransfer.training.minimax import MinimaxRule
     from genotransfer.transfer import transfer_networks
 
     sources = load_source_models(sources_folder)
     # The same widths as in training, so the same programs.
     widths = sources.table.drop_duplicates(["phenotype", "panel"])["n_variants"].tolist()
+    settings = _choose_settings(study)
     trainer, runner = get_trainer(study.training.trainer, widths), ForwardRunner()
+    adapter = MinimaxTrainer(settings, MinimaxRule(study.transfer.entropy_weight, study.transfer.temperature))
     networks = study.networks_of(family)
-    methods = [method for method in study.transfer.methods if method in DEEP_METHODS]
-    per_network = {
+    methods = [method for method in study.transfer.methods if method in NETWORK_METHODS]
+    papers = [method for method in methods if method in DEEP_METHODS]
+    per_network: dict[str, Callable[[str], int]] = {
         "deep_simple": lambda _: 1,
         "deep_pretrained": lambda _: len(study.models.classical),
         "deep_finetuned": count_trainable_depths,
+        ADAPTED: lambda _: 1,
     }
     each = sum(per_network[method](network) for method in methods for network in networks)
 
     def transfer() -> Iterator[Fitted]:
         for phenotype, place in _list_cohorts(study, cohorts_folder) if networks else ():
-            yield from transfer_networks(
-                phenotype,
-                load_panels(place, place, genotypes, "source"),
-                sources,
-                networks,
-                trainer,
-                _choose_settings(study),
-                study.seed,
-                methods=methods,
-                classifiers=study.models.classical,
-                runner=runner,
-            )
+            panels = load_panels(place, place, genotypes, "source")
+            if papers:
+                yield from transfer_networks(
+                    phenotype,
+                    panels,
+                    sources,
+                    networks,
+                    trainer,
+                    settings,
+                    study.seed,
+                    methods=papers,
+                    classifiers=study.models.classical,
+                    runner=runner,
+                )
+            if ADAPTED in methods:
+                yield from adapt_networks(
+                    phenotype,
+                    panels,
+                    sources,
+                    networks,
+                    settings,
+                    study.seed,
+                    trainer=adapter,
+                    runner=runner,
+                )
 
     total = each * len(sources.table) // max(len(networks), 1)
     book = CurveBook(sources.curves)

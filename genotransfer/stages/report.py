@@ -9,12 +9,16 @@ from pathlib import Path
 import pandas as pd
 
 from genotransfer import __version__
+from genotransfer.candidates import ADAPTED
 from genotransfer.config import SimulatedPhenotypes, Study
 from genotransfer.report.figures import draw_figures
 from genotransfer.report.html import write_report as write_page
 from genotransfer.report.learning import Learning
 from genotransfer.report.tables import StudyFacts, write_results, write_tables
 from genotransfer.stages.curves import CURVES, Curves, read_curves, write_points
+
+# The populations that teach a network of the source more, by method.
+LEARNT_ON = {"deep_finetuned": "target", ADAPTED: "both"}
 
 
 def write_report(
@@ -94,21 +98,25 @@ def _describe_learning(
     study: Study, curves: Curves, leaderboard: pd.DataFrame, chosen: pd.DataFrame
 ) -> Learning:
     """Return the learning curves of the chosen networks, and the epochs of all, as the figures take them."""
-    tuned = chosen["method"] == "deep_finetuned"
     points = pd.concat(
         [
             curves.take(chosen["key"], "source_curve").assign(trained_on="source"),
-            curves.take(chosen.loc[tuned, "key"]).assign(trained_on="target"),
+            *(
+                curves.take(chosen.loc[chosen["method"] == method, "key"]).assign(trained_on=trained_on)
+                for method, trained_on in LEARNT_ON.items()
+            ),
         ]
     ).rename(columns={"loss": "td_loss", "val_loss": "vd_loss"})
     about = ["key", "phenotype", "method", "model", "n_snps", "trainable_layers"]
-    used = leaderboard[["key", "model"]].merge(curves.keys, on="key")
+    used = leaderboard[["key", "model", "method"]].merge(curves.keys, on="key")
     family = used["model"].str.split("_").str[0]
-    tuned = used["curve"] != used["source_curve"]
+    learnt_on = used["method"].map(LEARNT_ON)
     networks = pd.concat(
         [
             pd.DataFrame({"key": used["source_curve"], "family": family, "trained_on": "source"}),
-            pd.DataFrame({"key": used["curve"], "family": family, "trained_on": "target"})[tuned],
+            pd.DataFrame({"key": used["curve"], "family": family, "trained_on": learnt_on})[
+                learnt_on.notna()
+            ],
         ]
     ).drop_duplicates("key")
     return Learning(

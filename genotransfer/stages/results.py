@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from genotransfer.alignment import match_variants
-from genotransfer.candidates import CHOSEN, DEEP_METHODS, METHODS, SCORES_METHOD
+from genotransfer.candidates import CHOSEN, METHODS, NETWORK_METHODS, SCORES_METHOD
 from genotransfer.choice import (
     EvidenceSizes,
     average_scores,
@@ -55,7 +55,7 @@ class Evaluated:
 
 def name_part(chosen: pd.Series) -> str:
     """Return the part of the study whose models hold a candidate: one for each task that fits."""
-    if chosen["method"] in DEEP_METHODS:
+    if chosen["method"] in NETWORK_METHODS:
         return f"transfer/{str(chosen['model']).split('_')[0]}"
     if chosen["method"] == SCORES_METHOD:
         return f"scores/{chosen['phenotype']}"

@@ -95,7 +95,7 @@ class Program:
         self._constants = [variable.numpy() for variable in model.non_trainable_variables]
         self.stacked, self._dosages, self._compiled = stacked, dosages, compiled
         self._weights, self._momenta, self._squares, self._best = (
-            [_make_variable(shape, stacked) for shape in opened.shapes] for _ in range(4)
+            [make_variable(shape, stacked) for shape in opened.shapes] for _ in range(4)
         )
         axis = (None,) if stacked else ()
         shape = (None,) if opened.identities else model.inputs[0].shape[1:]
@@ -272,22 +272,18 @@ class Program:
     def _take_adam_step(self, gradients: Any, step: Any, factors: Any) -> None:
         import tensorflow as tf
 
-        powers = [tf.pow(beta, tf.cast(step, tf.float32)) for beta in (BETA_1, BETA_2)]
+        powers = compute_powers(step)
         for position, gradient in enumerate(gradients):
             # A gradient of 0 from the first step on leaves a weight as it was, to the last bit.
             factor = factors[position]
             shape = tf.concat([tf.shape(factor), tf.ones(tf.rank(gradient) - tf.rank(factor), tf.int32)], 0)
-            tf.raw_ops.ResourceApplyAdam(
-                var=self._weights[position].handle,
-                m=self._momenta[position].handle,
-                v=self._squares[position].handle,
-                beta1_power=powers[0],
-                beta2_power=powers[1],
-                lr=self._settings.learning_rate,
-                beta1=BETA_1,
-                beta2=BETA_2,
-                epsilon=EPSILON,
-                grad=gradient * tf.reshape(factor, shape),
+            apply_adam(
+                self._weights[position],
+                self._momenta[position],
+                self._squares[position],
+                gradient * tf.reshape(factor, shape),
+                powers,
+                self._settings.learning_rate,
             )
 
     def _read(self) -> list[Any]:
@@ -317,15 +313,46 @@ class Program:
         return tf.vectorized_map(lambda one: function(*one), values, fallback_to_while_loop=False)
 
     def _standardise(self, x: Any, mean: Any, sd: Any) -> Any:
-        import tensorflow as tf
-
-        if not self._dosages:
-            return x
-        values = (tf.cast(x, tf.float32) - mean[..., None, :]) / sd[..., None, :]
-        return tf.where(x < 0, 0.0, values)
+        return standardise_dosages(x, mean, sd) if self._dosages else x
 
 
-def _make_variable(shape: tuple[int | None, ...], stacked: bool) -> Any:
+def compute_powers(step: Any) -> list[Any]:
+    """Return both of Adam's constants to the power of the step, which counts from 1."""
+    import tensorflow as tf
+
+    return [tf.pow(beta, tf.cast(step, tf.float32)) for beta in (BETA_1, BETA_2)]
+
+
+def apply_adam(
+    variable: Any, momentum: Any, square: Any, gradient: Any, powers: list[Any], rate: float
+) -> None:
+    """Take one of Adam's steps with a variable, in a traced function."""
+    import tensorflow as tf
+
+    tf.raw_ops.ResourceApplyAdam(
+        var=variable.handle,
+        m=momentum.handle,
+        v=square.handle,
+        beta1_power=powers[0],
+        beta2_power=powers[1],
+        lr=rate,
+        beta1=BETA_1,
+        beta2=BETA_2,
+        epsilon=EPSILON,
+        grad=gradient,
+    )
+
+
+def standardise_dosages(x: Any, mean: Any, sd: Any) -> Any:
+    """Return int8 dosages (..., n_samples, n_variants) as `Standardiser.transform` does, float32."""
+    import tensorflow as tf
+
+    values = (tf.cast(x, tf.float32) - mean[..., None, :]) / sd[..., None, :]
+    return tf.where(x < 0, 0.0, values)
+
+
+def make_variable(shape: tuple[int | None, ...], stacked: bool = False) -> Any:
+    """Return a variable of zeros that takes any size where the shape has None, and any number if stacked."""
     import tensorflow as tf
 
     shape = (None, *shape) if stacked else shape
