@@ -1,4 +1,4 @@
-"""Transfer the source's networks to the target: simple, pre-trained, fine-tuned at every depth."""
+"""Transfer the source's networks to the target: simple, pre-trained, fine-tuned at every depth, adapted."""
 
 from kfp import dsl
 

@@ -7,7 +7,7 @@ from genotransfer.models.store import load_predictor
 from genotransfer.report.tables import tabulate_ties
 from genotransfer.stages.genotypes import open_population
 from tests.integration.stages import run_stages
-from tests.integration.support import TINY, read_tiny
+from tests.integration.support import read_tiny
 
 METHODS = ["none", "deep_simple", "deep_adapted"]
 
@@ -20,7 +20,6 @@ def adapted(tmp_path_factory):
         transfer={"methods": METHODS, "entropy_weight": 0.2, "temperature": 0.25},
     )
     assert "deep_adapted" not in read_tiny().transfer.methods
-    assert TINY
     return run_stages(study, tmp_path_factory.mktemp("adapted"))
 
 

@@ -203,6 +203,7 @@ def test_simulated_labels_do_not_depend_on_the_order_of_phenotypes(tmp_path):
         ("deep_simple", "bilstm_2", "transfer/bilstm"),
         ("deep_pretrained", "gru_1+svm", "transfer/gru"),
         ("deep_finetuned", "ann_3", "transfer/ann"),
+        ("deep_adapted", "lstm_2", "transfer/lstm"),
     ],
 )
 def test_a_model_is_looked_for_where_its_task_kept_it(method, model, part):
