@@ -5,8 +5,8 @@ A folder of models holds two Parquet files, both for ``pandas.read_parquet``:
 ``curves.parquet``
     One row an epoch: ``key`` of the network (dictionary), ``epoch`` (from 1), ``loss`` and
     ``accuracy`` on TD, ``val_loss`` and ``val_accuracy`` on VD (float32; cross-entropy in nats,
-    accuracy 0 to 1). A fine-tuned network has its candidate's key; a source network, the one key
-    of all candidates that start from it: ``<phenotype>.source.<panel>.<network>``.
+    accuracy 0 to 1). A network that was fine-tuned or adapted has its candidate's key; a source
+    network, the one key of all candidates that start from it: ``<phenotype>.source.<panel>.<network>``.
 ``curve_keys.parquet``
     One row a candidate with a network: ``key`` of the candidate, ``curve`` and ``source_curve``,
     keys in ``curves.parquet``: of the network the candidate uses, and of the source network it
@@ -89,7 +89,7 @@ class CurveBook:
         self._keys: list[tuple[str, str, str]] = []
 
     def add(self, one: Fitted) -> None:
-        """Note a candidate of deep transfer, and its own curve where it was fine-tuned."""
+        """Note a candidate of deep transfer, and its own curve where it was fine-tuned or adapted."""
         key, source = one.candidate.key, name_source(one.candidate)
         self._keys.append((key, source if one.curve is None else key, source))
         if one.curve is not None:

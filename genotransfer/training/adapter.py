@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int8, Int32
 
+from genotransfer.models.networks import find_network
 from genotransfer.models.standardise import Standardiser
 from genotransfer.splits import LabelledSamples
 from genotransfer.training.jobs import CURVE_COLUMNS, TrainingSettings, Weights
@@ -16,6 +17,8 @@ from genotransfer.training.minimax import MinimaxProgram, MinimaxRule, cut_logit
 
 # People without a label in a step, in labelled people of one population: as published.
 UNLABELLED_SHARE = 2
+# One for each network, and with a window one for each width besides.
+MOST_PROGRAMS = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +101,8 @@ class MinimaxTrainer:
             rows.append((epoch, *np.asarray(measured).tolist()))
             val_loss = rows[-1][3]
             if val_loss < lowest or not best:
-                lowest, best = min(val_loss, lowest), epoch
+                # The first epoch counts even when its loss is not a number, as in Keras.
+                lowest, best = (val_loss if val_loss < lowest else lowest), epoch
                 best_weights = program.read()
             elif epoch - best >= settings.patience:
                 break
@@ -109,11 +113,15 @@ class MinimaxTrainer:
         return AdaptedNetwork([*program.opened.restore(hidden, job.weights[:-2]), final], curve)
 
     def _find(self, network: str, n_variants: int, window: int | None) -> MinimaxProgram:
+        # An ANN has no time steps, and takes no notice of a window.
+        window = window if find_network(network).recurrent else None
         key = (network, window, None if window is None else n_variants)
         if key not in self._programs:
             self._programs[key] = MinimaxProgram(
                 cut_logits(network, n_variants, window), self._settings.learning_rate, self._rule
             )
+            if len(self._programs) > MOST_PROGRAMS:
+                self._programs.pop(next(iter(self._programs)))
         return self._programs[key]
 
 
