@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from genotransfer.candidates import METHODS, SCORES_METHOD
+from genotransfer.candidates import ADAPTED, METHODS, SCORES_METHOD
 from genotransfer.config import DEFAULT_SCORES, ScoreName, Study
 from genotransfer.errors import InputError, StudyError
 from genotransfer.scores.registry import SCORES
@@ -32,13 +32,13 @@ def test_the_default_study_is_the_papers(write):
     assert len(study.panels.target) == 13
     assert len(study.panels.source) == 10
     assert (study.models.scores, study.models.folds, study.selection.rule) == (DEFAULT_SCORES, 5, "evidence")
-    assert study.transfer.methods == list(METHODS)
+    assert study.transfer.methods == [method for method in METHODS if method != ADAPTED]
     assert set(get_args(ScoreName)) == set(SCORES)
 
 
 def test_the_papers_study_has_the_papers_methods_and_rule_alone():
     study = load_study(STUDIES / "paper.yaml")
-    assert study.transfer.methods == [method for method in METHODS if method != SCORES_METHOD]
+    assert study.transfer.methods == [method for method in METHODS if method not in (SCORES_METHOD, ADAPTED)]
     assert study.selection.rule == "paper"
 
 
