@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from genotransfer.candidates import NETWORK_METHODS
 from genotransfer.panels import DEFAULT_THRESHOLDS
+from genotransfer.statistics_rules import check_study, fill_defaults, has_statistics
 
 ClassicalName = Literal["svm", "cart", "rus", "forest", "bagging"]
 NetworkName = Literal[
@@ -27,6 +28,7 @@ ScoreName = Literal[
     "tuned",
     "coral",
     "tca",
+    "ready",
 ]  # genotransfer.scores.registry
 DEFAULT_SCORES: list[ScoreName] = ["clumping", "forward", "lasso", "gblup", "susie", "susie_joint"]
 MethodName = Literal[
@@ -89,12 +91,60 @@ class CohortFiles(Settings):
     iid_column: str = "IID"
 
 
+class StatisticsFiles(Settings):
+    """Summary statistics of the source, or a published score, instead of its individual data."""
+
+    statistics: list[str] = Field(
+        min_length=1, description="a file, or several that make one study, such as one a chromosome"
+    )
+    reference: str | None = Field(
+        description="genotypes of people of the source's population, for LD; null: the target's own people"
+    )
+    same_people: bool = Field(False, description="the reference are the very people of the statistics")
+    format: Literal["auto", "plink2", "gwas-vcf", "pgs-catalog", "table"] = Field(
+        "auto", description="of the statistics; pgs-catalog: a published score, used as it is"
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="of a table: its names of id, chromosome, position, counted, other, beta, odds_ratio, "
+        "se, p, n, frequency",
+    )
+    samples: Annotated[float, Field(gt=2)] | None = Field(
+        None, description="people of the statistics, where the file does not say"
+    )
+    case_share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="share of cases among them, for an outcome of 0 and 1; null: a quantitative one"
+    )
+
+    @field_validator("statistics", mode="before")
+    @classmethod
+    def _list_files(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _agree(self) -> StatisticsFiles:
+        if self.same_people and self.reference is None:
+            raise ValueError("same_people is true, but reference is null: name the people's genotypes")
+        return self
+
+
+def _tell_source(value: Any) -> str:
+    """Return the tag of a source's settings; one that no setting can be called."""
+    return "of statistics" if has_statistics(value) else "of people"
+
+
+Source = Annotated[
+    Annotated[CohortFiles, Tag("of people")] | Annotated[StatisticsFiles, Tag("of statistics")],
+    Discriminator(_tell_source),
+]
+
+
 class GenotypeFiles(Settings):
     """Genotypes of real cohorts."""
 
     kind: Literal["files"]
     folder: str = Field("", description="put before the paths below that are relative")
-    source: CohortFiles
+    source: Source
     target: CohortFiles
     match_by: Literal["auto", "id", "position"] = "auto"
     ambiguous: Literal["drop", "keep"] = Field("drop", description="A/T and C/G variants")
@@ -331,6 +381,11 @@ class Study(Settings):
     tracking: Tracking = Tracking()
     outputs: Outputs = Outputs()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_defaults(cls, value: Any) -> Any:
+        return fill_defaults(value) if isinstance(value, dict) else value
+
     @field_validator("genotypes", "phenotypes", mode="before")
     @classmethod
     def _name_kind(cls, value: Any) -> Any:
@@ -344,6 +399,7 @@ class Study(Settings):
             raise ValueError("phenotypes of kind 'files' need genotypes of kind 'files'")
         if self.genotypes.kind == "simulated" and self.splits.final is None:
             raise ValueError("splits.final must be a number when genotypes are simulated")
+        check_study(self)
         for what, named in self._list_names():
             if len(set(named)) != len(named):
                 raise ValueError(f"{what} named twice: {named}")
@@ -362,6 +418,13 @@ class Study(Settings):
             ("panels.source", self.panels.source),
             ("panels.target", self.panels.target),
         ]
+
+    @property
+    def statistics(self) -> StatisticsFiles | None:
+        """Where the source is known by its statistics alone, their settings."""
+        if isinstance(self.genotypes, GenotypeFiles) and isinstance(self.genotypes.source, StatisticsFiles):
+            return self.genotypes.source
+        return None
 
     @property
     def phenotype_names(self) -> list[str]:

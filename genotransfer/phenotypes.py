@@ -113,13 +113,14 @@ def read_phenotypes(
     )
 
 
-def write_phenotypes(path: str | Path, table: pd.DataFrame) -> None:
+def write_phenotypes(path: str | Path, table: pd.DataFrame, *, allow_none: bool = False) -> None:
     """Write a study's phenotypes as a TSV that PLINK reads, whole or not at all.
 
     Parameters
     ----------
     table : FID, IID, phenotype (1 case, 0 control), and where known split (TD, VD, ED, FD or empty)
         and value (float). The file has cases as 2 and controls as 1; an empty split is ``NA``.
+    allow_none : let the table have no samples: of a source known by its statistics alone.
 
     Raises
     ------
@@ -127,7 +128,7 @@ def write_phenotypes(path: str | Path, table: pd.DataFrame) -> None:
         A column is absent, there is no sample, a phenotype is not 0 or 1, or an id is doubled, empty, or
         has a blank or a quote in it.
     """
-    if table.empty:
+    if table.empty and not allow_none:
         raise InputError(
             "a table of phenotypes has no samples", remedy="Give a row for each sample", file=path
         )

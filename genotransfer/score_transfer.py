@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int64
@@ -14,9 +15,9 @@ from genotransfer.baselines import Fitted, PanelData
 from genotransfer.candidates import SCORES_METHOD, STACK, Candidate
 from genotransfer.errors import StudyError
 from genotransfer.models.predictors import VARIANT_COLUMNS, ScorePredictor
-from genotransfer.models.standardise import Standardiser
+from genotransfer.models.standardise import Standardiser, impute_means
 from genotransfer.randomness import derive_seed, make_generator
-from genotransfer.scores.base import PolygenicScore, fit_slope, take_sample
+from genotransfer.scores.base import PolygenicScore, Sample, fit_slope, take_sample
 from genotransfer.scores.registry import build_score
 from genotransfer.scores.stacking import StackedScore, cross_stack, fit_weights
 from genotransfer.splits import SPLITS, assign_splits
@@ -50,7 +51,7 @@ class LearningPeople:
             given = [(name, splits[name]) for name in SPLITS if name in splits and len(splits[name].labels)]
             if not given:
                 continue
-            dosages.append(_impute(np.concatenate([one.dosages for _, one in given])))
+            dosages.append(impute_means(np.concatenate([one.dosages for _, one in given])))
             labels += [one.labels for _, one in given]
             split += [np.repeat(name, len(one.labels)) for name, one in given]
             target.append(np.full(sum(len(one.labels) for _, one in given), ours))
@@ -69,8 +70,33 @@ class LearningPeople:
         return folds
 
 
+@runtime_checkable
+class Learner(Protocol):
+    """How a score is learnt; the source is what the learner knows, or people."""
+
+    def learn(self, name: str, seed: int, source: Sample, target: Sample) -> PolygenicScore:
+        """Return the fitted score of a name.
+
+        Parameters
+        ----------
+        source, target : people; the source has none where the learner knows it otherwise.
+        """
+
+
+class PeopleLearner:
+    """Learns scores from people of both populations."""
+
+    def learn(self, name: str, seed: int, source: Sample, target: Sample) -> PolygenicScore:
+        """Return the fitted score of a name in `genotransfer.scores.registry.SCORES`."""
+        return build_score(name, seed).fit_samples(source, target)
+
+
 def cross_validate(
-    people: LearningPeople, names: Sequence[str], folds: Int64[np.ndarray, " n_samples"], seed: int
+    people: LearningPeople,
+    names: Sequence[str],
+    folds: Int64[np.ndarray, " n_samples"],
+    seed: int,
+    learner: Learner,
 ) -> dict[str, Float64[np.ndarray, " n_samples"]]:
     """Return the log odds of every person by scores that have not seen that person's label.
 
@@ -78,6 +104,7 @@ def cross_validate(
     ----------
     names : of the scores.
     folds : from `LearningPeople.fold`; each is left out in turn.
+    learner : learns the scores.
     """
     margins = {name: np.zeros(len(people.labels)) for name in names}
     for fold in range(int(folds.max()) + 1):
@@ -87,7 +114,7 @@ def cross_validate(
             for ours in (False, True)
         ]
         for name in names:
-            score = build_score(name, derive_seed(seed, "score", name, fold)).fit_samples(*samples)
+            score = learner.learn(name, derive_seed(seed, "score", name, fold), *samples)
             margins[name][out] = predict_margins(score, people, out)
     return margins
 
@@ -102,15 +129,21 @@ def predict_margins(
 
 
 def fit_scores(
-    phenotype: str, panel: PanelData, names: Sequence[str], seed: int, n_folds: int = 5
+    phenotype: str,
+    panel: PanelData,
+    names: Sequence[str],
+    seed: int,
+    n_folds: int = 5,
+    learner: Learner | None = None,
 ) -> Iterator[Fitted]:
     """Learn polygenic scores from both populations.
 
     Parameters
     ----------
     panel : all variants that may enter, in genome order, with TD, VD and ED of both populations.
-    names : keys of `genotransfer.scores.registry.SCORES`.
+    names : of the scores.
     n_folds : folds of the cross-validation that judges them.
+    learner : learns the scores; from people of both populations when None.
 
     Yields
     ------
@@ -134,11 +167,10 @@ def fit_scores(
         )
     of_phenotype = derive_seed(seed, "scores", phenotype)
     folds = people.fold(n_folds, make_generator(of_phenotype, "folds"))
-    margins = cross_validate(people, names, folds, of_phenotype)
+    margins = cross_validate(people, names, folds, of_phenotype, learner)
     everyone = [take_sample(people.dosages, people.labels, people.target == ours) for ours in (False, True)]
     scores: dict[str, PolygenicScore] = {
-        name: build_score(name, derive_seed(of_phenotype, "score", name)).fit_samples(*everyone)
-        for name in names
+        name: learner.learn(name, derive_seed(of_phenotype, "score", name), *everyone) for name in names
     }
     if len(names) > 1:
         unseen = np.column_stack([margins[name] for name in names])
@@ -193,14 +225,3 @@ def _measure(people: LearningPeople, margins: np.ndarray) -> dict[str, float]:
         "target_cv_accuracy": share(people.target),
         "source_cv_accuracy": share(~people.target),
     }
-
-
-def _impute(dosages: Int8[np.ndarray, "n m"]) -> Float32[np.ndarray, "n m"]:
-    """Return dosages with each missing one the variant's mean."""
-    filled = dosages.astype(np.float32)
-    missing = dosages < 0
-    columns = np.flatnonzero(missing.any(axis=0))
-    if len(columns):
-        means = Standardiser.fit(dosages[:, columns]).mean.astype(np.float32)
-        filled[:, columns] = np.where(missing[:, columns], means, filled[:, columns])
-    return filled

@@ -101,7 +101,9 @@ def _explain(
     """Say the first thing wrong in the words of the study file, with its row."""
     first = error.errors()[0]
     # pydantic names the branch of a union in the location; a key of the file never looks like it.
-    keys = tuple(part for part in first["loc"] if part not in {"simulated", "files"})
+    keys = tuple(
+        part for part in first["loc"] if part not in {"simulated", "files", "of people", "of statistics"}
+    )
     dotted = ".".join(str(part) for part in keys) or "the study"
     if first["type"] == "extra_forbidden":
         known = _known_keys(keys[:-1])

@@ -69,3 +69,14 @@ class Standardiser:
         scaled = (dosages.astype(np.float32) - self.mean.astype(np.float32)) / self.sd.astype(np.float32)
         scaled[dosages < 0] = 0
         return scaled
+
+
+def impute_means(dosages: Int8[np.ndarray, "n m"]) -> Float32[np.ndarray, "n m"]:
+    """Return dosages with each missing one (-1) the variant's mean."""
+    filled = dosages.astype(np.float32)
+    missing = dosages < 0
+    columns = np.flatnonzero(missing.any(axis=0))
+    if len(columns):
+        means = Standardiser.fit(dosages[:, columns]).mean.astype(np.float32)
+        filled[:, columns] = np.where(missing[:, columns], means, filled[:, columns])
+    return filled

@@ -124,10 +124,16 @@ class PolygenicScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         factor : slope of the labels on log odds that had not seen them; below 1 for a score that
             fits the people it learnt from too well.
-        samples : source and target, as in `fit_samples`.
+        samples : source and target, as in `fit_samples`. A source known by its statistics has nobody:
+            its intercept keeps its distance, on the new scale, from the target's.
         """
         self.coef_ = self.coef_ * factor
-        self.source_intercept_, self.intercept_ = place_intercepts(self.coef_, samples)
+        if samples[0].n:
+            self.source_intercept_, self.intercept_ = place_intercepts(self.coef_, samples)
+            return self
+        distance = factor * (self.source_intercept_ - self.intercept_)
+        [self.intercept_] = place_intercepts(self.coef_, samples[1:])
+        self.source_intercept_ = self.intercept_ + distance
         return self
 
     def decision_function(self, X: Any) -> Float64[np.ndarray, " n_samples"]:

@@ -25,6 +25,7 @@ class Evidence:
     squares : float32 (n_variants,); the diagonal of X'X.
     response_squares : y'y.
     n : number of people.
+    known_noise : whether the residual variance stays y'y / n, and is not estimated.
     """
 
     design: Float32[np.ndarray, "n_rows n_variants"]
@@ -32,6 +33,7 @@ class Evidence:
     squares: Float32[np.ndarray, " n_variants"]
     response_squares: float
     n: int
+    known_noise: bool = False
 
     @classmethod
     def from_sample(cls, sample: Sample, variants: Int64[np.ndarray, " k"]) -> Evidence:

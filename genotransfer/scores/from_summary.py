@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.special import expit
+from scipy.stats import norm
 from sklearn.utils.validation import validate_data
 
 from genotransfer.errors import StudyError
@@ -22,10 +23,19 @@ from genotransfer.scores.summary_sample import SummarySample
 SLOPE_DIFFERS = 0.25
 # A normal prior of sd 5, per sd of the score, keeps the slope of a score that parts cases from controls finite.
 WIDE = (0.0, 0.04)
+# No outcome of 0 and 1 has a larger variance.
+MOST_BINARY = 0.25
 
 
 class SummaryScore(PolygenicScore):
-    """Base of the scores that need X'y and X'X of the source, and no more."""
+    """Base of the scores that need X'y and X'X of the source, and no more.
+
+    Attributes
+    ----------
+    source_only : whether the effects follow from the source alone, and the target only adapts them.
+    """
+
+    source_only = False
 
     def fit_summary(self, X: Any, y: Any, source: SummarySample) -> SummaryScore:
         """Learn the score from people of the target and the statistics of a study of the source.
@@ -53,8 +63,36 @@ class SummaryScore(PolygenicScore):
                 f"The statistics have {len(source.correlations)} variants, the target's people {X.shape[1]}. "
                 "Align both to the same variants first."
             )
-        target = take_sample(X, labels.astype(np.int8), np.ones(len(y), dtype=bool))
-        effects = np.asarray(self._learn_effects(source, target), dtype=np.float64)
+        return self.fit_statistics(
+            source, take_sample(X, labels.astype(np.int8), np.ones(len(y), dtype=bool))
+        )
+
+    def fit_statistics(self, source: SummarySample, target: Sample) -> SummaryScore:
+        """Learn the score from statistics of the source and people of the target, prepared once for several.
+
+        Parameters
+        ----------
+        source : of the columns of the target's dosages.
+        target : people of the target.
+        """
+        return self.adapt(self.learn_effects(source, target), source, target)
+
+    def learn_effects(self, source: SummarySample, target: Sample) -> Float64[np.ndarray, " n_variants"]:
+        """Return the effects, on any scale that is the same for all; `adapt` brings them to the target's."""
+        return np.asarray(self._learn_effects(source, target), dtype=np.float64)
+
+    def adapt(
+        self, effects: Float64[np.ndarray, " n_variants"], source: SummarySample, target: Sample
+    ) -> SummaryScore:
+        """Find the slope and the intercepts of effects that were learnt.
+
+        Parameters
+        ----------
+        effects : from `learn_effects`.
+        source, target : as in `fit_statistics`.
+        """
+        self.n_features_in_ = len(effects)
+        self.classes_ = getattr(self, "classes_", np.array([0, 1]))
         self.coef_, self.intercept_ = calibrate_target(effects, target, source)
         self.source_intercept_ = self.intercept_ + float((target.means - source.means) @ self.coef_)
         return self
@@ -82,29 +120,52 @@ def make_gram(
     return np.asarray(columns.T @ columns, dtype=np.float64)
 
 
-def make_evidence(sample: SummarySample, variants: Int64[np.ndarray, " k"]) -> Evidence:
+def scale_outcome(source: SummarySample, target: Sample) -> float:
+    """Return by how much to multiply the source's outcome to have effects on the target's log odds.
+
+    A case of the target is taken to be a person whose outcome, of variance 1 in the source, is above
+    some value: an effect of b on a normal outcome is one of b phi(t) / (K (1 - K)) on the log odds, t being
+    the value that a share K exceeds. 1 where the source's outcome is itself 0 or 1.
+
+    Source: Lee et al. 2011, Am J Hum Genet 88:294 (observed and liability scale).
+    """
+    if source.outcome_variance <= MOST_BINARY or not target.n:
+        return 1.0
+    share = (int(target.labels.sum()) + 0.5) / (target.n + 1)
+    return float(norm.pdf(norm.ppf(share)) / (share * (1 - share)))
+
+
+def make_evidence(sample: SummarySample, variants: Int64[np.ndarray, " k"], scale: float = 1.0) -> Evidence:
     """Return what statistics say of some variants, in the form individual data are given in.
+
+    Where X'X is a reference's, not the study's own, the residual variance is that of the outcome: what
+    the reference gets wrong would else be taken for signal.
 
     The rows of its design are no people: they are any vectors whose products are X'X, which is all
     that a sum of single effects needs of them (SuSiE-RSS).
 
+    Parameters
+    ----------
+    scale : multiplies the outcome; see `scale_outcome`.
+
     Source: Zou, Carbonetto, Wang & Stephens 2022, PLoS Genet 18:e1010299.
     """
     if sample.windows is None and not sample.shrinkage:
-        scale = np.sqrt(sample.n * sample.variances[variants])
-        design = sample.reference[:, variants] * scale.astype(np.float32)
+        lengths = np.sqrt(sample.n * sample.variances[variants])
+        design = sample.reference[:, variants] * lengths.astype(np.float32)
     else:
         gram = sample.gram(variants)
         # Positive semi-definite but for rounding.
         gram[np.diag_indices_from(gram)] *= 1 + 1e-6
         design = np.linalg.cholesky(gram).T.astype(np.float32)
-    products = sample.products[variants] / sample.outcome_variance
+    products = sample.products[variants] * (scale / sample.outcome_variance)
     return Evidence(
         np.ascontiguousarray(design),
         products.astype(np.float32),
         sample.squares[variants].astype(np.float32),
-        sample.n / sample.outcome_variance,
+        scale**2 * sample.n / sample.outcome_variance,
         sample.n,
+        known_noise=sample.reference_error > 0,
     )
 
 

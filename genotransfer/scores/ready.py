@@ -49,7 +49,12 @@ class ReadyScore(PolygenicScore):
                 f"A score needs cases and controls to be adapted to; the {len(y)} people of the target have "
                 f"{len(self.classes_)} class(es). Give people of both."
             )
-        people = take_sample(X, labels.astype(np.int8), np.ones(len(y), dtype=bool))
+        return self.fit_people(take_sample(X, labels.astype(np.int8), np.ones(len(y), dtype=bool)))
+
+    def fit_people(self, people: Sample) -> ReadyScore:
+        """Find the slope and the intercept on people of the target, prepared once for several scores."""
+        self.n_features_in_ = people.dosages.shape[1]
+        self.classes_ = getattr(self, "classes_", np.array([0, 1]))
         self.coef_, self.intercept_ = calibrate_target(self._learn_effects(people, people), people)
         self.source_intercept_ = self.intercept_
         return self

@@ -22,7 +22,16 @@ SCORES = {
     "coral": "genotransfer.scores.adaptation:CoralScore",
     "tca": "genotransfer.scores.adaptation:TcaScore",
     "shrinkage": "genotransfer.scores.shrinkage:ShrinkageScore",
+    "ready": "genotransfer.scores.ready:ReadyScore",
     "clumping_summary": "genotransfer.scores.summary_clumping:SummaryClumping",
+}
+
+# The forms that learn from statistics of the source, by the names a study gives scores.
+SUMMARY_SCORES = {
+    "clumping": "clumping_summary",
+    "susie": "susie",
+    "susie_joint": "susie_joint",
+    "shrinkage": "shrinkage",
 }
 
 

@@ -17,11 +17,22 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from genotransfer.scores.base import PolygenicScore, Sample
+from genotransfer.scores.base import Sample
 from genotransfer.scores.evidence import Evidence, screen_variants
+from genotransfer.scores.from_summary import (
+    SummaryScore,
+    get_outcome_variance,
+    make_evidence,
+    rank_variants,
+    scale_outcome,
+)
+from genotransfer.scores.summary_sample import SummarySample
 
 # Prior variances tried at first, in log odds squared for one copy of an allele.
 VARIANCES = np.concatenate([[0.0], np.geomspace(0.004, 8, 11)])
+# A study of so many people finds smaller effects.
+MANY = 10_000
+SMALL_VARIANCES = np.concatenate([[0.0], np.geomspace(1e-5, 8, 16)])
 NEARBY = np.array([0.75, 1.0, 1.33])
 # Chi-squared of a typical variant that is not associated: the median at 1 df.
 TYPICAL_CHI2 = 0.455
@@ -72,6 +83,7 @@ def fit_effects(
     n_variants: int | None = None,
     correlation: float = 1.0,
     start: SumOfSingleEffects | None = None,
+    variances: Float64[np.ndarray, " t"] = VARIANCES,
     max_iterations: int = 100,
     tolerance: float = 1e-3,
 ) -> SumOfSingleEffects:
@@ -84,6 +96,7 @@ def fit_effects(
     n_variants : variants there were before screening; each is as probable at the start.
     correlation : of one variant's effects in the two populations, 0 to 1.
     start : a fit of the same evidence to start from.
+    variances : prior variances tried at first.
     max_iterations : rounds over all single effects.
     tolerance : stop when the evidence lower bound rises by less.
 
@@ -120,7 +133,7 @@ def fit_effects(
             single = _SingleEffect(
                 pulls / fit.noise[:, None], squares / fit.noise[:, None], correlation, total
             )
-            tried = VARIANCES if iteration < 2 or not fit.variances[row] else fit.variances[row] * NEARBY
+            tried = variances if iteration < 2 or not fit.variances[row] else fit.variances[row] * NEARBY
             fit.variances[row] = single.choose_variance(tried)
             evidence_of, inclusion, means, second = single.update(float(fit.variances[row]))
             fit.inclusion[row], fit.means[:, row] = inclusion, means
@@ -141,6 +154,8 @@ def fit_effects(
             rest = one.response_squares - 2 * float(one.products @ effects) + float(fitted @ fitted)
             rest = max(rest + float(spread[p].sum()), 1e-3 * one.response_squares)
             fit.elbo -= one.n / 2 * math.log(2 * math.pi * fit.noise[p]) + rest / (2 * fit.noise[p])
+            if one.known_noise:
+                continue
             fit.noise[p] = min(rest / max(one.n, 1), one.response_squares / max(one.n, 1))
         fit.n_iterations = iteration + 1
         if iteration > 2 and abs(fit.elbo - before) < tolerance:
@@ -237,19 +252,48 @@ class _SingleEffect:
         return found, inclusion, mean, mean**2 + np.einsum("ppk->pk", covariance)
 
 
-class _Susie(PolygenicScore):
+def gather_evidence(
+    samples: list[Sample | SummarySample], most: int
+) -> tuple[Int64[np.ndarray, " k"], list[Evidence]]:
+    """Return the variants most associated, ascending, and what each population says of them.
+
+    Parameters
+    ----------
+    samples : one population, or source and target.
+    most : variants to return at most.
+    """
+    source, target = samples[0], samples[-1]
+    if isinstance(source, SummarySample):
+        variants, _ = rank_variants(samples, most)
+        scale = scale_outcome(source, target) if isinstance(target, Sample) else 1.0
+        found = [make_evidence(source, variants, scale)]
+    else:
+        variants, _ = screen_variants([one for one in samples if isinstance(one, Sample)], most)
+        found = [Evidence.from_sample(source, variants)]
+    return variants, found + [
+        Evidence.from_sample(one, variants) for one in samples[1:] if isinstance(one, Sample)
+    ]
+
+
+class _Susie(SummaryScore):
     def __init__(self, n_effects: int = 10, screened: int = 4000) -> None:
         self.n_effects = n_effects
         self.screened = screened
 
     def _fit(
-        self, samples: list[Sample], correlations: tuple[float, ...]
+        self, samples: list[Sample | SummarySample], correlations: tuple[float, ...]
     ) -> tuple[SumOfSingleEffects, Int64[np.ndarray, " k"]]:
-        variants, _ = screen_variants(samples, self.screened)
-        evidence = [Evidence.from_sample(sample, variants) for sample in samples]
-        n_variants = samples[0].dosages.shape[1]
+        variants, evidence = gather_evidence(samples, self.screened)
+        n_variants = len(samples[0].squares)
+        many = samples[0].n > MANY
         fits = [
-            fit_effects(evidence, n_effects=self.n_effects, n_variants=n_variants, correlation=correlation)
+            fit_effects(
+                evidence,
+                n_effects=self.n_effects,
+                n_variants=n_variants,
+                correlation=correlation,
+                variances=SMALL_VARIANCES if many else VARIANCES,
+            )
             for correlation in correlations
         ]
         believed = [one.elbo + CORRELATION_BELIEF * one.correlation for one in fits]
@@ -276,9 +320,14 @@ class SourceSusie(_Susie):
     screened : variants kept by their marginal association before the fit.
     """
 
-    def _learn_effects(self, source: Sample, target: Sample) -> Float64[np.ndarray, " n_variants"]:
+    source_only = True
+
+    def _learn_effects(
+        self, source: Sample | SummarySample, target: Sample
+    ) -> Float64[np.ndarray, " n_variants"]:
+        # No scale of the target's: it has no say in the fit, and the slope is found afterwards.
         fit, variants = self._fit([source if source.n else target], (1.0,))
-        return self._spread_out(fit, variants, source.dosages.shape[1])
+        return self._spread_out(fit, variants, len(source.squares))
 
 
 class JointSusie(_Susie):
@@ -300,8 +349,11 @@ class JointSusie(_Susie):
         super().__init__(n_effects, screened)
         self.correlations = correlations
 
-    def _learn_effects(self, source: Sample, target: Sample) -> Float64[np.ndarray, " n_variants"]:
-        samples = [one for one in (source, target) if one.n and 0 < one.labels.mean() < 1]
+    def _learn_effects(
+        self, source: Sample | SummarySample, target: Sample
+    ) -> Float64[np.ndarray, " n_variants"]:
+        both: list[Sample | SummarySample] = [source, target]
+        samples = [one for one in both if get_outcome_variance(one) > 0]
         correlations = tuple(self.correlations) if len(samples) == 2 else (1.0,)
         fit, variants = self._fit(samples or [source], correlations)
-        return self._spread_out(fit, variants, source.dosages.shape[1])
+        return self._spread_out(fit, variants, len(source.squares))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from genotransfer.phenotypes import read_phenotype_table, write_phenotypes
 from genotransfer.quality import QualitySettings
 from genotransfer.quality import control_quality as filter_population
 from genotransfer.stages.genotypes import open_population
+from genotransfer.stages.statistics import open_source, tabulate_association, write_reference
 
 POPULATIONS = ("source", "target")
 
@@ -38,7 +40,8 @@ def control_quality(
     phenotypes : folder with ``source.tsv`` and ``target.tsv``.
     genotypes : folders of the filesets by role; FD is not among them.
     variants_folder : where ``variants.parquet`` (the columns of `Genotypes.variants`) and ``counts.parquet``
-        (population, step, removed, left) are written.
+        (population, step, removed, left) are written; of a source known by its statistics also
+        ``reference.parquet``, the reference people that passed (iid).
     kept_phenotypes : where the phenotype tables are written again; a sample that failed has no split.
 
     Returns
@@ -58,21 +61,27 @@ def control_quality(
     )
     passed, counts = {}, []
     for role in POPULATIONS:
-        table = read_phenotype_table(Path(phenotypes) / f"{role}.tsv")
+        written, kept = (Path(folder) / f"{role}.tsv" for folder in (phenotypes, kept_phenotypes))
         population = open_population(genotypes[role])
-        used = table[table["split"] != ""]
-        view, steps = filter_population(
-            population.select(samples=population.locate_samples(used["IID"])),
-            used["phenotype"].to_numpy(dtype=np.int8),
-            settings,
-        )
+        if role == "source" and study.statistics is not None:
+            # The reference people have no phenotype: all are controls.
+            view, steps = filter_population(population, None, settings)
+            write_reference(variants_folder, view.samples["iid"])
+            with replace_together(kept) as [path]:
+                shutil.copyfile(written, path)
+        else:
+            table = read_phenotype_table(written)
+            used = table[table["split"] != ""]
+            view, steps = filter_population(
+                population.select(samples=population.locate_samples(used["IID"])),
+                used["phenotype"].to_numpy(dtype=np.int8),
+                settings,
+            )
+            failed = ~table["IID"].isin(view.samples["iid"])
+            write_phenotypes(kept, table.assign(split=table["split"].where(~failed, "")))
         passed[role] = view.variants
         name = study.source if role == "source" else study.target
         counts.append(steps.assign(population=name))
-        failed = ~table["IID"].isin(view.samples["iid"])
-        write_phenotypes(
-            Path(kept_phenotypes) / f"{role}.tsv", table.assign(split=table["split"].where(~failed, ""))
-        )
     common = passed["source"][passed["source"]["id"].isin(passed["target"]["id"])]
     if not len(common):
         raise StudyError(
@@ -81,8 +90,8 @@ def control_quality(
         )
     with replace_together(
         Path(variants_folder) / "variants.parquet", Path(variants_folder) / "counts.parquet"
-    ) as [kept, counted]:
-        common.to_parquet(kept, index=False)
+    ) as [listed, counted]:
+        common.to_parquet(listed, index=False)
         pd.concat(counts, ignore_index=True).to_parquet(counted, index=False)
     return len(common)
 
@@ -97,10 +106,15 @@ def test_association(
     """Test each SNP that passed quality control, on TD of each population.
 
     Writes ``source.parquet`` and ``target.parquet`` with PLINK's columns; the paper's mutation
-    difference is added as column DIFF when the panels are chosen by it.
+    difference is added as column DIFF when the panels are chosen by it. Of a source known by its
+    statistics they are what stands there.
     """
     kept = pd.read_parquet(Path(variants_folder) / "variants.parquet")
     for role in POPULATIONS:
+        if role == "source" and study.statistics is not None:
+            published = tabulate_association(open_source(genotypes[role], kept["id"]))
+            write_association(Path(association_folder) / f"{role}.parquet", published)
+            continue
         table = read_phenotype_table(Path(phenotypes) / f"{role}.tsv")
         population = open_population(genotypes[role])
         training = table[table["split"] == "TD"]

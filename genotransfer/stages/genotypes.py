@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,15 @@ import pandas as pd
 from jaxtyping import Bool, Int8
 
 from genotransfer.alignment import align_populations
-from genotransfer.config import GenotypeFiles, PhenotypeColumn, PhenotypeFiles, SimulatedGenotypes, Study
+from genotransfer.config import (
+    CohortFiles,
+    GenotypeFiles,
+    PhenotypeColumn,
+    PhenotypeFiles,
+    SimulatedGenotypes,
+    StatisticsFiles,
+    Study,
+)
 from genotransfer.errors import AlignmentError, StudyError
 from genotransfer.formats.convert import open_genotypes
 from genotransfer.formats.files import replace_together
@@ -25,8 +33,9 @@ from genotransfer.phenotypes import CohortPhenotypes, read_phenotypes
 from genotransfer.randomness import make_generator
 from genotransfer.simulation.haplotypes import simulate_genotypes
 from genotransfer.simulation.panel import ReferencePanel, load_shipped_panel, read_hapgen_panel
+from genotransfer.stages.statistics import FILESET, describe_alignment, read_source, write_source
+from genotransfer.summary import align_statistics
 
-FILESET = "genotypes"
 SHIPPED_BUILD = "GRCh38"
 
 
@@ -63,7 +72,9 @@ def prepare_genotypes(
     Parameters
     ----------
     study : the study.
-    folders : where each fileset is written, by role: source, target, final.
+    folders : where each fileset is written, by role: source, target, final. Where the source is known by
+        its statistics alone its fileset is that of the reference people, and the statistics stand beside
+        it, see `genotransfer.stages.statistics`.
     alignment_folder : where ``alignment.json`` is written: counts by name.
 
     Raises
@@ -174,7 +185,10 @@ def _name_samples(population: str, role: str, size: int) -> pd.DataFrame:
 
 def _ingest(
     study: Study, settings: GenotypeFiles, targets: dict[str, Path]
-) -> tuple[dict[str, Genotypes], dict[str, int]]:
+) -> tuple[dict[str, Genotypes], dict[str, Any]]:
+    if study.statistics is not None:
+        return _ingest_statistics(study, settings, study.statistics, targets)
+    assert isinstance(settings.source, CohortFiles)
     opened = {}
     for role, files in (("source", settings.source), ("target", settings.target)):
         scratch = targets[role].parent / f"read_{role}"
@@ -182,7 +196,7 @@ def _ingest(
     aligned = align_populations(
         opened["source"], opened["target"], match_by=settings.match_by, ambiguous=settings.ambiguous
     )
-    counts = dict(aligned.report)
+    counts: dict[str, Any] = dict(aligned.report)
     eligible = {
         role: _find_phenotyped(study, settings, role, view, counts)
         for role, view in (("source", aligned.source), ("target", aligned.target))
@@ -193,14 +207,53 @@ def _ingest(
         "target": aligned.target.select(samples=learning).write(targets["target"]),
         "final": aligned.target.select(samples=final).write(targets["final"]),
     }
-    for role in opened:
-        for left in targets[role].parent.glob(f"read_{role}*"):
-            left.unlink()
+    _remove_scratch(targets)
     return written, counts
 
 
+def _ingest_statistics(
+    study: Study, settings: GenotypeFiles, source: StatisticsFiles, targets: dict[str, Path]
+) -> tuple[dict[str, Genotypes], dict[str, Any]]:
+    statistics = read_source(study, settings, source)
+    target = open_genotypes(
+        settings.resolve(settings.target.genotypes), targets["target"].parent / "read_target"
+    )
+    counts: dict[str, Any] = {}
+    reference, how = target, {"match_by": settings.match_by, "ambiguous": settings.ambiguous}
+    if source.reference is not None:
+        scratch = targets["source"].parent / "read_source"
+        between = align_populations(
+            open_genotypes(settings.resolve(source.reference), scratch), target, **how
+        )
+        reference, target = between.source, between.target
+        counts |= between.report
+    aligned = align_statistics(statistics, reference, **how)
+    # By the file's row: ids need not be unique where variants were matched by position.
+    kept = pd.Index(reference.variant_rows).get_indexer(pd.Index(aligned.genotypes.variant_rows))
+    reference = aligned.genotypes
+    target = replace(target.select(variants=kept), variants=reference.variants)
+    counts |= describe_alignment(study, source, aligned)
+    learning, final = _divide(study, _find_phenotyped(study, settings, "target", target, counts))
+    if source.reference is None:
+        reference = target.select(samples=learning)
+    written = {
+        "source": reference.write(targets["source"]),
+        "target": target.select(samples=learning).write(targets["target"]),
+        "final": target.select(samples=final).write(targets["final"]),
+    }
+    write_source(targets["source"].parent, aligned.statistics)
+    _remove_scratch(targets)
+    return written, counts
+
+
+def _remove_scratch(targets: dict[str, Path]) -> None:
+    for role, target in targets.items():
+        for left in target.parent.glob(f"read_{role}*"):
+            left.unlink()
+
+
 def _find_phenotyped(
-    study: Study, settings: GenotypeFiles, role: str, genotypes: Genotypes, counts: dict[str, int]
+    study: Study, settings: GenotypeFiles, role: str, genotypes: Genotypes, counts: dict[str, Any]
 ) -> np.ndarray:
     """Return the positions of the samples that have every phenotype of the study; count the others."""
     found = np.ones(genotypes.n_samples, dtype=bool)
@@ -219,6 +272,7 @@ def read_cohort(
 ) -> CohortPhenotypes:
     """Read one phenotype of the source or the target, of the samples that have genotypes."""
     files = settings.source if role == "source" else settings.target
+    assert isinstance(files, CohortFiles)
     return read_phenotypes(
         settings.resolve(files.phenotypes),
         column.column,

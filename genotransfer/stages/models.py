@@ -117,10 +117,10 @@ def train_baselines(
     # Models without transfer see nothing of the source, not even in how their ties are resolved.
     alone = {"target": genotypes["target"]}
     own = load_panels(panels_folder, phenotypes_folder, alone, "target") if "none" in methods else []
+    # A source known by its statistics chose the panels, and has nobody to be judged on.
+    known = genotypes if study.statistics is None else alone
     theirs = (
-        load_panels(panels_folder, phenotypes_folder, genotypes, "source")
-        if "snp_transfer" in methods
-        else []
+        load_panels(panels_folder, phenotypes_folder, known, "source") if "snp_transfer" in methods else []
     )
     total = len(classifiers) * (len(own) + len(theirs) * len(study.transfer.fit_on))
 
@@ -146,17 +146,25 @@ def train_scores(
     Parameters
     ----------
     phenotypes_folder, variants_folder : what earlier stages wrote for the phenotype.
-    genotypes : folders of the filesets by role: source and target.
+    genotypes : folders of the filesets by role: source and target. Of a source known by its statistics
+        they and the reference people are read.
     """
     from genotransfer.score_transfer import fit_scores
+    from genotransfer.stages.statistics_scores import load_statistics
 
     names = study.models.scores if SCORES_METHOD in study.transfer.methods else []
     total = len(names) + (len(names) > 1)  # and the stack of several
 
     def fit() -> Iterator[Fitted]:
-        if names:
+        if not names:
+            return
+        if study.statistics is None:
             panel = load_variants(variants_folder, phenotypes_folder, genotypes)
             yield from fit_scores(phenotype, panel, names, study.seed, study.models.folds)
+            return
+        panel = load_variants(variants_folder, phenotypes_folder, {"target": genotypes["target"]})
+        learner = load_statistics(study.statistics, variants_folder, genotypes["source"])
+        yield from fit_scores(phenotype, panel, names, study.seed, study.models.folds, learner)
 
     return keep_best(fit(), leaderboard, models_folder, _count_models(progress, total), keep_all=True)
 

@@ -58,7 +58,8 @@ def prepare_phenotypes(
     study : the study.
     phenotype : one of the study's phenotypes.
     genotypes : folders of the filesets by role: source, target, final.
-    learning_folder : where ``source.tsv`` and ``target.tsv`` are written: FID IID phenotype split.
+    learning_folder : where ``source.tsv`` and ``target.tsv`` are written: FID IID phenotype split. A source
+        known by its statistics alone has a table without people.
     final_folder : where ``final.tsv`` is written, and the liability of a simulated phenotype.
     truth_folder : where the risk SNPs, their effects and the liability of the samples that learn are
         written.
@@ -74,11 +75,18 @@ def prepare_phenotypes(
     else:
         tables, truth, risk = _ingest(study, study.phenotypes, phenotype, filesets)
     for role, sizes in (("source", study.splits.source), ("target", study.splits.target)):
+        if role == "source" and study.statistics is not None:
+            tables[role]["split"] = ""
+            continue
         tables[role]["split"] = _split(study, phenotype, role, tables[role], sizes)
     tables["final"]["split"] = "FD"
     for role, table in tables.items():
         folder = Path(final_folder if role == "final" else learning_folder)
-        write_phenotypes(folder / f"{role}.tsv", table[["FID", "IID", "phenotype", "split"]])
+        write_phenotypes(
+            folder / f"{role}.tsv",
+            table[["FID", "IID", "phenotype", "split"]],
+            allow_none=role == "source" and study.statistics is not None,
+        )
         if "liability" in table:
             beside = Path(final_folder if role == "final" else truth_folder)
             with replace_together(beside / f"{role}_liability.tsv") as [path]:
@@ -89,7 +97,7 @@ def prepare_phenotypes(
     ]:
         facts.write_text(json.dumps(truth, indent=1))
         risk.to_csv(variants, sep="\t", index=False)
-    learning = pd.concat([tables["source"], tables["target"]])
+    learning = pd.concat([table for role, table in tables.items() if role != "final" and len(table)])
     return PreparedPhenotypes(_count(learning), _count(tables["final"]), truth | {"n_risk_snps": len(risk)})
 
 
@@ -205,12 +213,17 @@ def _ingest(
     [column] = [one for one in settings.columns if one.name == phenotype]
     iids = {role: genotypes.samples["iid"] for role, genotypes in filesets.items()}
     groups = {"source": iids["source"], "target": pd.concat([iids["target"], iids["final"]])}
+    if study.statistics is not None:
+        del groups["source"]
     read = {
         role: read_cohort(study.genotypes, role, column, samples).table.set_index("IID")["phenotype"]
         for role, samples in groups.items()
     }
     tables = {}
     for role, genotypes in filesets.items():
+        if role == "source" and study.statistics is not None:
+            tables[role] = pd.DataFrame({"FID": [], "IID": [], "phenotype": []}, dtype=object)
+            continue
         labels = read["source" if role == "source" else "target"]
         table = genotypes.samples[["fid", "iid"]].rename(columns={"fid": "FID", "iid": "IID"})
         tables[role] = table.assign(phenotype=labels.loc[table["IID"]].to_numpy())

@@ -57,6 +57,7 @@ def write_report(
     sizes = _stack(panels, "sizes.parquet")
     quality = _stack(variants, "counts.parquet")
     alignment = json.loads((Path(alignment_folder) / "alignment.json").read_text())
+    warnings = [alignment.pop("warning")] if "warning" in alignment else []
     [heritability] = set(heritabilities.values()) if len(set(heritabilities.values())) == 1 else [None]
     facts = describe_study(study, results_folder, heritability)
 
@@ -74,7 +75,7 @@ def write_report(
         learning = _describe_learning(study, curves, leaderboard, chosen) if len(curves.points) else None
         pictures += draw_figures(folder / "figures", results, learning)
         pictures += _copy_figures(figures, folder / "figures")
-    written = write_page(folder, facts, results, leaderboard, sizes, quality, alignment, pictures)
+    written = write_page(folder, facts, results, leaderboard, sizes, quality, alignment, pictures, warnings)
     shutil.copyfile(written, page)
 
 
