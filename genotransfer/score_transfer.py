@@ -96,7 +96,7 @@ def cross_validate(
     names: Sequence[str],
     folds: Int64[np.ndarray, " n_samples"],
     seed: int,
-    learner: Learner,
+    learner: Learner | None = None,
 ) -> dict[str, Float64[np.ndarray, " n_samples"]]:
     """Return the log odds of every person by scores that have not seen that person's label.
 
@@ -104,8 +104,9 @@ def cross_validate(
     ----------
     names : of the scores.
     folds : from `LearningPeople.fold`; each is left out in turn.
-    learner : learns the scores.
+    learner : learns the scores; from people of both populations when None.
     """
+    learner = learner or PeopleLearner()
     margins = {name: np.zeros(len(people.labels)) for name in names}
     for fold in range(int(folds.max()) + 1):
         out = folds == fold
@@ -159,6 +160,7 @@ def fit_scores(
     """
     if panel.variants.empty:
         return
+    learner = learner or PeopleLearner()
     people = LearningPeople.gather(panel)
     if people.labels.min() == people.labels.max():
         raise StudyError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from genotransfer.candidates import DEEP_METHODS, SCORES_METHOD
+from genotransfer.candidates import NETWORK_METHODS, SCORES_METHOD
 
 if TYPE_CHECKING:
     from genotransfer.config import Study
@@ -68,9 +68,9 @@ def check_study(study: Study) -> None:
             "genotypes.source gives statistics, which are of one phenotype: phenotypes must be of kind "
             "'files' with one column, the same phenotype in the target"
         )
-    deep = [method for method in study.transfer.methods if method in DEEP_METHODS]
+    deep = [method for method in study.transfer.methods if method in NETWORK_METHODS]
     if deep:
-        left = [method for method in study.transfer.methods if method not in DEEP_METHODS]
+        left = [method for method in study.transfer.methods if method not in NETWORK_METHODS]
         raise ValueError(
             f"transfer.methods: {', '.join(deep)} learn from people of the source, and genotypes.source gives "
             f"statistics only. Set transfer.methods to {left or ['none', SCORES_METHOD]}"
