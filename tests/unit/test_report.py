@@ -320,7 +320,7 @@ def test_report_is_one_whole_file(tmp_path, results, leaderboard):
     assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
     assert not {"script", "link", "iframe"} & set(page.tags)
     assert page.tags.count("img") == 4
-    for said in ("±14 points", "3,601 candidates", "Two panels were empty.", "62,283", "Table 9.", "0.0306"):
+    for said in ("±14 points", "3,617 candidates", "Two panels were empty.", "62,283", "Table 9.", "0.0306"):
         assert said in page.text
     for (_, drawn), address in zip(figures, page.addresses, strict=True):
         assert base64.b64decode(address.split(",", 1)[1]) == drawn.read_bytes()
