@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from genotransfer.candidates import NETWORK_METHODS
 from genotransfer.panels import DEFAULT_THRESHOLDS
+from genotransfer.settings import Settings, Share, Size
 from genotransfer.statistics_rules import check_study, fill_defaults, has_statistics
 
 ClassicalName = Literal["svm", "cart", "rus", "forest", "bagging"]
@@ -42,14 +43,6 @@ MethodName = Literal[
 ]
 TestName = Literal["allelic", "genotypic", "trend", "fisher", "logistic"]
 NO_FAMILY = "none"
-Share = Annotated[float, Field(ge=0, le=1)]
-Size = Annotated[int, Field(ge=1)]
-
-
-class Settings(BaseModel):
-    """Base of all settings: unknown keys and wrong types are errors, values never change."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class SimulatedGenotypes(Settings):
