@@ -159,7 +159,7 @@ def pair_variants(
     if match_by not in ("id", "position", "auto"):
         raise InputError(f"variants matched by {match_by!r}", remedy="Give id, position or auto")
     ways = ("id", "position") if match_by == "auto" else (match_by,)
-    found = {by: _pair_by_key(_make_key(first, by), _make_key(second, by)) for by in ways}
+    found = {by: find_pairs(first, second, by) for by in ways}
     by = max(ways, key=lambda way: len(found[way][0]))
     if not len(found[by][0]):
         positions = ", ".join(
@@ -174,6 +174,13 @@ def pair_variants(
             "If the ids are of different kinds, match by position; then both must be of one genome build."
         )
     return by, *found[by]
+
+
+def find_pairs(
+    first: pd.DataFrame, second: pd.DataFrame, by: str
+) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"], tuple[int, int]]:
+    """Return the rows of two tables that match by ``id`` or ``position``, and how many rows were doubled."""
+    return _pair_by_key(_make_key(first, by), _make_key(second, by))
 
 
 def _make_key(variants: pd.DataFrame, by: str) -> pd.Series:

@@ -63,20 +63,25 @@ def complement_alleles(alleles: np.ndarray) -> np.ndarray:
 
 def fill_unknown_alleles(wanted: pd.DataFrame, genotypes: Genotypes) -> Genotypes:
     """Label a variant's unknown allele (nobody has it) so that its pair is the wanted one's, if it can be."""
+    return replace(genotypes, variants=label_unknown_alleles(wanted, genotypes.variants))
+
+
+def label_unknown_alleles(wanted: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of variants, its index 0 to n - 1, with unknown alleles as `fill_unknown_alleles` has them."""
     columns = ("counted", "other")
-    have = {column: _upper(genotypes.variants[column]) for column in columns}
+    have = {column: _upper(given[column]) for column in columns}
     unknown = {column: np.isin(have[column].astype(str), UNKNOWN_ALLELES) for column in columns}
     at = np.flatnonzero(unknown["counted"] ^ unknown["other"])
     if not len(at):
-        return genotypes
+        return given
     known = np.where(unknown["counted"][at], have["other"][at], have["counted"][at])
     a, b = _upper(wanted["counted"].iloc[at]), _upper(wanted["other"].iloc[at])
     fill = np.full(len(at), None, dtype=object)
     # The last assignment wins: the same strand goes before the other.
     for one, two in ((complement_alleles(a), complement_alleles(b)), (a, b)):
         fill = np.where(known == one, two, np.where(known == two, one, fill))
-    variants = genotypes.variants.copy()
+    variants = given.copy()
     for column in columns:
         chosen = unknown[column][at] & (fill != None)  # noqa: E711 (elementwise)
         variants.loc[at[chosen], column] = fill[chosen]
-    return replace(genotypes, variants=variants)
+    return variants

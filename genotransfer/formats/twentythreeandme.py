@@ -127,10 +127,10 @@ def read_23andme(
     InputError
         A file is missing or malformed, holds an id twice, or none of the variants.
     """
-    paths = _list_files(path)
+    paths = list_files(path)
     wanted = variants.assign(cm=variants.get("cm", 0.0)).reset_index(drop=True)
     samples = pd.DataFrame(
-        [(name, name, "0", "0", 0, "-9") for name in map(_name_sample, paths)], columns=SAMPLE_COLUMNS
+        [(name, name, "0", "0", 0, "-9") for name in map(name_sample, paths)], columns=SAMPLE_COLUMNS
     )
     counts: dict[str, int] = {}
     dosages = np.stack([_read_person(one, wanted, counts) for one in paths])
@@ -138,7 +138,8 @@ def read_23andme(
     return replace(Genotypes.open(prefix_out), counts=counts)
 
 
-def _list_files(path: str | Path | Iterable[str | Path]) -> list[Path]:
+def list_files(path: str | Path | Iterable[str | Path]) -> list[Path]:
+    """Return the files of people that `read_23andme` reads for a path, in its order."""
     if not isinstance(path, str | Path):
         return [Path(one) for one in path]
     path = Path(path)
@@ -150,12 +151,13 @@ def _list_files(path: str | Path | Iterable[str | Path]) -> list[Path]:
     return found
 
 
-def _name_sample(path: Path) -> str:
+def name_sample(path: Path) -> str:
+    """Return the id of the person a file is of: its name without the suffix."""
     return re.sub(r"\s", "_", re.sub(r"(\.txt)?(\.gz)?$", "", path.name))
 
 
 def _read_person(path: Path, wanted: pd.DataFrame, counts: dict[str, int]) -> Int8[np.ndarray, " n_variants"]:
-    table = _read_rows(path)
+    table = read_rows(path)
     at = pd.Index(table["id"]).get_indexer(pd.Index(wanted["id"], dtype=object))
     present = at >= 0
     if not present.any():
@@ -192,8 +194,14 @@ def _read_person(path: Path, wanted: pd.DataFrame, counts: dict[str, int]) -> In
     return dosages
 
 
-def _read_rows(path: Path) -> pd.DataFrame:
-    """Return id, chromosome, position and genotype of every row."""
+def read_rows(path: Path) -> pd.DataFrame:
+    """Return id, chromosome, position (bp) and genotype (letters, in capitals) of every row of a file.
+
+    Raises
+    ------
+    InputError
+        The file is missing or malformed, or holds an id twice.
+    """
     rows: list[tuple[str, str, int, str]] = []
     seen: dict[str, int] = {}
     names: dict[str, str] = {}

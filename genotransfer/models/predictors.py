@@ -32,12 +32,14 @@ class Predictor(ABC):
     variants: pd.DataFrame = field(repr=False)
     standardiser: Standardiser = field(repr=False)
 
-    def score(self, dosages: Int8[np.ndarray, "n_samples n_variants"]) -> Float64[np.ndarray, " n_samples"]:
+    def score(
+        self, dosages: Int8[np.ndarray, "n_samples n_variants"] | Float32[np.ndarray, "n_samples n_variants"]
+    ) -> Float64[np.ndarray, " n_samples"]:
         """Return each sample's score of being a case, 0 to 1; a case is predicted above .5.
 
         Parameters
         ----------
-        dosages : 0, 1, 2 copies of the counted allele of `variants`, in their order; -1 missing.
+        dosages : 0 to 2 copies of the counted allele of `variants`, in their order; -1 or NaN missing.
 
         Raises
         ------

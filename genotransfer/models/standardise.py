@@ -52,9 +52,9 @@ class Standardiser:
         return cls(mean=total / counted, sd=np.where(sd > 0, sd, 1.0))
 
     def transform(
-        self, dosages: Int8[np.ndarray, "n_samples n_variants"]
+        self, dosages: Int8[np.ndarray, "n_samples n_variants"] | Float32[np.ndarray, "n_samples n_variants"]
     ) -> Float32[np.ndarray, "n_samples n_variants"]:
-        """Return (dosage - mean) / sd; a missing dosage becomes 0, which is the mean.
+        """Return (dosage - mean) / sd; a missing dosage, -1 or NaN, becomes 0, which is the mean.
 
         Raises
         ------
@@ -67,7 +67,7 @@ class Standardiser:
                 "Give the variants of the model's panel, in its order."
             )
         scaled = (dosages.astype(np.float32) - self.mean.astype(np.float32)) / self.sd.astype(np.float32)
-        scaled[dosages < 0] = 0
+        scaled[~(dosages >= 0)] = 0  # NaN too
         return scaled
 
 

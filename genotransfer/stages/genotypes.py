@@ -64,6 +64,13 @@ def _open_fileset(prefix: Path, stamps: tuple[tuple[int, int], ...]) -> Genotype
     return Genotypes.open(prefix)
 
 
+def name_build(study: Study) -> str:
+    """Return the label of the genome build of a study's positions; empty where it is not known."""
+    if isinstance(study.genotypes, SimulatedGenotypes):
+        return "" if study.genotypes.haplotypes else SHIPPED_BUILD
+    return study.genotypes.build
+
+
 def prepare_genotypes(
     study: Study, folders: dict[str, str], alignment_folder: str | Path
 ) -> PreparedGenotypes:
@@ -87,10 +94,9 @@ def prepare_genotypes(
     targets = {role: Path(folder) / FILESET for role, folder in folders.items()}
     if isinstance(study.genotypes, SimulatedGenotypes):
         written, counts = _simulate(study, study.genotypes, targets)
-        build = "" if study.genotypes.haplotypes else SHIPPED_BUILD
     else:
         written, counts = _ingest(study, study.genotypes, targets)
-        build = study.genotypes.build
+    build = name_build(study)
     for role, genotypes in written.items():
         _write_formats(study, genotypes, role)
     facts = {

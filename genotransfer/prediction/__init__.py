@@ -1,0 +1,1 @@
+"""A model one can carry away, and prediction with it."""

@@ -1,0 +1,269 @@
+"""A bundle: a folder with a phenotype's chosen model and all that is needed to apply it elsewhere.
+
+``bundle.json``
+    `BundleFacts`: what it is, its members, what FD measured, and the sha256 of every other file.
+``variants.parquet``, ``calibration.parquet``, ``ancestry.parquet``
+    The tables of `genotransfer.prediction.opened.Bundle`.
+``models/0``, ``models/1``, ...
+    The saved predictors.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64
+
+from genotransfer import __version__
+from genotransfer.candidates import CHOSEN
+from genotransfer.config import Study
+from genotransfer.counts import count_alleles, count_genotypes, find_autosomal
+from genotransfer.errors import StudyError
+from genotransfer.formats.chromosomes import name_chromosomes
+from genotransfer.formats.files import replace_together
+from genotransfer.genotypes import Genotypes
+from genotransfer.models.archives import hash_file
+from genotransfer.models.store import check_replaceable, load_predictor
+from genotransfer.phenotypes import read_phenotype_table
+from genotransfer.prediction.ancestry import describe_people, thin_variants
+from genotransfer.prediction.calibration import measure_calibration, tabulate_calibration
+from genotransfer.prediction.facts import (
+    ANCESTRY,
+    CALIBRATION,
+    MANIFEST,
+    VARIANTS,
+    BundleFacts,
+    BundleMember,
+    CalibrationFacts,
+    FinalEvaluation,
+    read_facts,
+)
+from genotransfer.prediction.opened import VARIANT_COLUMNS, Bundle, load_bundle
+from genotransfer.stages.genotypes import name_build, open_population
+from genotransfer.stages.statistics import TABLE, open_source
+
+__all__ = ["Bundle", "BundleFacts", "export_bundle", "load_bundle", "read_facts"]
+
+CHROMOSOMES = {name: at for at, name in enumerate([*map(str, range(1, 23)), "X", "Y", "XY", "MT", "0"])}
+
+
+def export_bundle(
+    folder: str | Path,
+    study: Study,
+    phenotype: str,
+    *,
+    selection_folder: str | Path,
+    results_folder: str | Path | None,
+    models: dict[str, str],
+    genotypes: dict[str, str],
+    phenotypes_folder: str | Path,
+    method: str = CHOSEN,
+) -> Bundle:
+    """Write a phenotype's model as a bundle, whole or not at all, and open it.
+
+    A bundle that is already there is replaced.
+
+    Parameters
+    ----------
+    folder : where the bundle is written.
+    study : the study that chose the model.
+    phenotype : its name within the study, e.g. ``5_1``.
+    selection_folder : what `genotransfer.stages.results.select_best` wrote.
+    results_folder : what `evaluate_final` wrote; None where FD was not read.
+    models : folders of saved models by part.
+    genotypes : folders of the filesets by role: source, target, and with results final.
+    phenotypes_folder : the people that passed quality control, with their splits.
+    method : one of `genotransfer.candidates.RESULT_METHODS`.
+
+    Raises
+    ------
+    StudyError
+        The study has no such phenotype, or no model of it by this method.
+    InputError
+        `folder` holds something other than a bundle, or a file cannot be read.
+    """
+    folder = Path(folder)
+    chosen = _find_members(study, phenotype, method, Path(selection_folder))
+    check_replaceable(folder, MANIFEST)
+    people = {role: _read_people(Path(phenotypes_folder), genotypes, role) for role in ("target", "source")}
+    saved = [Path(models[one["part"]]) / one["key"] for one in chosen.to_dict("records")]
+    predictors = [load_predictor(one) for one in saved]
+    ids = pd.unique(pd.concat([one.variants["id"] for one in predictors], ignore_index=True))
+    frequencies = {role: _measure_frequencies(one, genotypes[role]) for role, one in people.items()}
+    table = _tabulate_variants(people["target"].genotypes, frequencies)
+    ancestry, described = _prepare_ancestry(table, people)
+    labels, scores, final = _read_final(results_folder, phenotype, method, genotypes)
+    with replace_together(folder, replace_folders=True) as [temporary]:
+        members = []
+        for at, one in enumerate(chosen.to_dict("records")):
+            place = f"models/{at}"
+            shutil.copytree(saved[at], temporary / place)
+            names = ("key", "method", "model", "weight")
+            members.append(BundleMember(folder=place, **{name: one[name] for name in names}))
+        _sort(table[table["id"].isin(ids)]).to_parquet(temporary / VARIANTS, index=False)
+        tabulate_calibration(labels, scores).to_parquet(temporary / CALIBRATION, index=False)
+        ancestry.to_parquet(temporary / ANCESTRY, index=False)
+        facts = BundleFacts(
+            library_version=__version__,
+            study=study.name,
+            phenotype=phenotype,
+            source=study.source,
+            target=study.target,
+            method=method,
+            build=name_build(study),
+            n_source=len(people["source"].labels),
+            n_target=len(people["target"].labels),
+            n_target_cases=int(people["target"].labels.sum()),
+            imputation=_name_imputation(predictors, list(chosen["fit_on"])),
+            members=members,
+            final=final,
+            calibration=measure_calibration(labels, scores)
+            if final
+            else CalibrationFacts(intercept=None, slope=None, brier=None),
+            ancestry=described,
+            sha256={
+                path.relative_to(temporary).as_posix(): hash_file(path)
+                for path in sorted(temporary.rglob("*"))
+                if path.is_file()
+            },
+        )
+        (temporary / MANIFEST).write_text(facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        load_bundle(temporary)  # what cannot be opened again is not handed out
+    return load_bundle(folder)
+
+
+def _find_members(study: Study, phenotype: str, method: str, selection: Path) -> pd.DataFrame:
+    """Return the models behind a choice: key, method, model, fit_on, weight and part."""
+    if phenotype not in study.phenotype_names:
+        raise StudyError(
+            f"The study {study.name!r} has no phenotype {phenotype!r}. "
+            f"Name one of: {', '.join(study.phenotype_names)}."
+        )
+    members = pd.read_parquet(selection / "members.parquet")
+    mine = members[(members["phenotype"] == phenotype) & (members["method"] == method)]
+    if not len(mine):
+        known = sorted(set(members.loc[members["phenotype"] == phenotype, "method"]))
+        raise StudyError(
+            f"The study {study.name!r} has no model of {phenotype} by {method!r}. "
+            f"Name one of: {', '.join(known)}."
+        )
+    board = pd.read_parquet(selection / "leaderboard.parquet", columns=["key", "method", "model", "fit_on"])
+    return mine[["key", "weight", "part"]].merge(board.drop_duplicates("key"), on="key", how="left")
+
+
+@dataclass(frozen=True, eq=False)
+class _People:
+    """Those of a population that learnt, with their labels; without labels where nobody did."""
+
+    genotypes: Genotypes
+    labels: np.ndarray
+
+
+def _read_people(phenotypes: Path, genotypes: dict[str, str], role: str) -> _People:
+    opened = open_population(genotypes[role])
+    path = phenotypes / f"{role}.tsv"
+    if role == "source" and (Path(genotypes[role]) / TABLE).is_file():
+        return _People(opened.select(samples=np.arange(0)), np.empty(0, dtype=np.int8))
+    table = read_phenotype_table(path)
+    if "split" in table:
+        table = table[table["split"] != ""]
+    return _People(
+        opened.select(samples=opened.locate_samples(table["IID"])),
+        table["phenotype"].to_numpy(dtype=np.int8),
+    )
+
+
+def _measure_frequencies(people: _People, folder: str) -> Float64[np.ndarray, " n_variants"]:
+    """Return frequencies of the counted allele; those of the statistics where they stand for people."""
+    if not people.genotypes.n_samples:
+        statistics = open_source(folder, people.genotypes.variants["id"])
+        return np.asarray(statistics.variants["frequency"], dtype=np.float64)
+    counts = count_alleles(count_genotypes(people.genotypes)[:, 0]).astype(np.float64)
+    total = counts.sum(axis=1)
+    frequencies = np.full(len(counts), np.nan)
+    np.divide(counts[:, 0], total, out=frequencies, where=total > 0)
+    return frequencies
+
+
+def _tabulate_variants(genotypes: Genotypes, frequencies: dict[str, np.ndarray]) -> pd.DataFrame:
+    table = genotypes.variants.assign(frequency=frequencies["target"], source_frequency=frequencies["source"])
+    return table[VARIANT_COLUMNS]
+
+
+def _sort(table: pd.DataFrame) -> pd.DataFrame:
+    """Return variants in genome order."""
+    names = name_chromosomes(table["chromosome"])
+    rank = names.map(CHROMOSOMES).fillna(len(CHROMOSOMES))
+    order = pd.DataFrame({"rank": rank, "name": names, "position": table["position"], "id": table["id"]})
+    ranked = order.sort_values(["rank", "name", "position", "id"], kind="stable")
+    return table.loc[ranked.index].reset_index(drop=True)
+
+
+def _prepare_ancestry(table: pd.DataFrame, people: dict[str, _People]) -> tuple[pd.DataFrame, Any]:
+    order = _sort(table.assign(at=np.arange(len(table))))["at"].to_numpy()
+    ordered = table.iloc[order].reset_index(drop=True)
+    filesets = [one.genotypes.select(variants=order) for one in people.values() if len(one.labels)]
+    frequencies = [ordered[name].to_numpy(dtype=np.float64) for name in ("frequency", "source_frequency")]
+    at = thin_variants(filesets, frequencies, find_autosomal(ordered["chromosome"]))
+    source = people["source"]
+    dosages = [
+        one.genotypes.select(variants=order[at]).read() if len(one.labels) else None
+        for one in (people["target"], source)
+    ]
+    chosen = ordered.iloc[at].reset_index(drop=True)
+    assert dosages[0] is not None
+    return chosen, describe_people(chosen, dosages[0], dosages[1])
+
+
+def _read_final(
+    results_folder: str | Path | None, phenotype: str, method: str, genotypes: dict[str, str]
+) -> tuple[np.ndarray, np.ndarray, FinalEvaluation | None]:
+    """Return FD's labels and probabilities, and what was measured on them."""
+    if results_folder is None:
+        return np.empty(0, dtype=np.int8), np.empty(0), None
+    tables = [
+        pd.read_parquet(Path(results_folder) / f"{name}.parquet") for name in ("results", "predictions")
+    ]
+    rows, people = (one[(one["phenotype"] == phenotype) & (one["method"] == method)] for one in tables)
+    if len(rows) != 1 or not len(people):
+        raise StudyError(
+            f"The results have {len(rows)} rows and {len(people)} predictions of {phenotype} by {method!r}. "
+            "Give the results of the same study as the selection."
+        )
+    row = rows.iloc[0]
+
+    def number(name: str) -> float | None:
+        value = float(row[f"fd_{name}"])
+        return value if math.isfinite(value) else None
+
+    final = FinalEvaluation(
+        n=int(row["fd_n"]),
+        n_cases=int(row["fd_n_cases"]),
+        sha256=open_population(genotypes["final"]).hash_contents(),
+        accuracy=float(row["fd_accuracy"]),
+        accuracy_low=number("low"),
+        accuracy_high=number("high"),
+        auc=number("auc"),
+        auc_low=number("auc_low"),
+        auc_high=number("auc_high"),
+    )
+    return people["label"].to_numpy(np.int8), people["score"].to_numpy(np.float64), final
+
+
+def _name_imputation(
+    predictors: list[Any], fit_on: list[str]
+) -> Literal["target mean", "source mean", "model mean"]:
+    """Say whose mean a missing dosage counts as: networks stand on the scale of the source."""
+    of_target = {
+        one.kind == "score" or (one.kind == "classical" and learnt == "target")
+        for one, learnt in zip(predictors, fit_on, strict=True)
+    }
+    if len(of_target) > 1:
+        return "model mean"
+    return "target mean" if of_target.pop() else "source mean"

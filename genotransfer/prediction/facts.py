@@ -1,0 +1,135 @@
+"""What a bundle says of itself: the pydantic model of ``bundle.json``, written and read in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator
+
+from genotransfer.errors import InputError
+from genotransfer.settings import Settings, Share, Size
+
+FORMAT_VERSION = 1
+MANIFEST = "bundle.json"
+VARIANTS, CALIBRATION, ANCESTRY = "variants.parquet", "calibration.parquet", "ancestry.parquet"
+REMEDY = "Export the bundle again, or copy the whole folder again from where it was made"
+Count = Annotated[int, Field(ge=0)]
+
+
+class BundleMember(Settings):
+    """One of the models whose log odds are averaged."""
+
+    folder: str = Field(description="of the saved predictor, within the bundle")
+    key: str
+    method: str
+    model: str
+    weight: Share
+
+
+class FinalEvaluation(Settings):
+    """What the study measured on FD; an undefined number is null."""
+
+    n: Count
+    n_cases: Count
+    sha256: str = Field(description="of FD's fileset: .bed, .bim and .fam, in this order")
+    accuracy: float
+    accuracy_low: float | None
+    accuracy_high: float | None
+    auc: float | None
+    auc_low: float | None
+    auc_high: float | None
+
+
+class CalibrationFacts(Settings):
+    """How FD's labels follow the probabilities: logit P(case) = intercept + slope * logit(probability).
+
+    Both are null where FD has one class, too few people, or is parted by the probabilities.
+    """
+
+    intercept: float | None
+    slope: float | None
+    brier: float | None
+
+
+class AncestryFacts(Settings):
+    """The ancestry statistic among the people that learnt; null where nobody's could be measured.
+
+    Each person's frequencies are those of the others, so that a new person compares with them.
+    """
+
+    n_variants: Count
+    target_mean: float | None
+    target_sd: float | None
+    source_mean: float | None
+    source_sd: float | None
+
+
+class BundleFacts(Settings):
+    """All facts of a bundle."""
+
+    format_version: Literal[1] = 1
+    library_version: str
+    study: str
+    phenotype: str
+    source: str
+    target: str
+    method: str
+    build: str = Field(description="genome build of the positions, a label; empty where unknown")
+    threshold: Annotated[float, Field(ge=0.5, le=0.5)] = 0.5
+    n_source: Count = Field(description="people of the source that learnt; 0 where statistics stand for them")
+    n_target: Size = Field(description="people of the target that learnt")
+    n_target_cases: Count = Field(description="cases among them: the share the probabilities are for")
+    imputation: Literal["target mean", "source mean", "model mean"] = Field(
+        description="what a missing dosage counts as; model mean: members differ"
+    )
+    members: list[BundleMember] = Field(min_length=1)
+    final: FinalEvaluation | None
+    calibration: CalibrationFacts
+    ancestry: AncestryFacts
+    sha256: dict[str, str] = Field(description="of every other file of the bundle")
+
+    @field_validator("sha256")
+    @classmethod
+    def _stay_within(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            parts = PurePosixPath(name).parts
+            if not parts or name.startswith("/") or ".." in parts or "\\" in name:
+                raise ValueError(f"{name!r} is no file within the bundle")
+        return value
+
+    @property
+    def case_share(self) -> float:
+        """Share of cases among the target's people that learnt, 0 to 1."""
+        return self.n_target_cases / self.n_target
+
+
+def read_facts(folder: str | Path) -> BundleFacts:
+    """Read ``bundle.json``.
+
+    Raises
+    ------
+    InputError
+        There is none, it is of another format, or a fact is missing or wrong.
+    """
+    path = Path(folder) / MANIFEST
+    if not path.is_file():
+        raise InputError(
+            "there is no bundle here", file=path, remedy="Name a folder that `genotransfer export` wrote"
+        )
+    try:
+        return BundleFacts.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        if place == "format_version":
+            raise InputError(
+                f"the bundle's format_version is {first['input']!r}, this release reads {FORMAT_VERSION}",
+                file=path,
+                remedy="Use the release of genotransfer that wrote it",
+            ) from error
+        raise InputError(
+            f"the bundle's manifest is not valid: {place or 'the file'}: {first['msg']}",
+            file=path,
+            remedy=REMEDY,
+        ) from error

@@ -1,0 +1,192 @@
+"""A bundle opened: its facts and tables, and scores from dosages. Nothing that trains is imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float32, Float64, Int8, Int64
+
+from genotransfer.choice import average_scores
+from genotransfer.errors import AlignmentError, InputError
+from genotransfer.models.archives import check_hash
+from genotransfer.models.predictors import Predictor, ScorePredictor
+from genotransfer.models.store import MANIFEST as PREDICTOR
+from genotransfer.models.store import load_predictor
+from genotransfer.prediction.calibration import CALIBRATION_COLUMNS
+from genotransfer.prediction.facts import (
+    ANCESTRY,
+    CALIBRATION,
+    MANIFEST,
+    REMEDY,
+    VARIANTS,
+    BundleFacts,
+    read_facts,
+)
+
+VARIANT_COLUMNS = ["chromosome", "position", "id", "counted", "other", "frequency", "source_frequency"]
+COLUMNS_OF = {VARIANTS: VARIANT_COLUMNS, CALIBRATION: CALIBRATION_COLUMNS, ANCESTRY: VARIANT_COLUMNS}
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One model of a bundle, and where its variants stand among the bundle's.
+
+    Attributes
+    ----------
+    predictor : the model.
+    weight : in the average of log odds.
+    columns : int64; the bundle's variant behind each of the model's.
+    swapped : whether the model counts the other allele of it.
+    """
+
+    predictor: Predictor
+    weight: float
+    columns: Int64[np.ndarray, " k"]
+    swapped: Bool[np.ndarray, " k"]
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A phenotype's model with all that is needed to apply it elsewhere.
+
+    Attributes
+    ----------
+    folder : where it was read.
+    facts : what it says of itself.
+    variants : one row a variant of the model, in genome order: chromosome, position (bp), id,
+        counted, other, frequency (of counted, among the target's people that learnt) and
+        source_frequency (NaN where the source has no people).
+    calibration : one row a bin of probability: low, high, n, n_cases, mean_probability, observed
+        (share of cases on FD), observed_low and observed_high (Wilson's 95 % interval); no rows
+        without FD.
+    ancestry : variants that tell the populations apart, in the columns of `variants`.
+    members : the models.
+    """
+
+    folder: Path
+    facts: BundleFacts
+    variants: pd.DataFrame = field(repr=False)
+    calibration: pd.DataFrame = field(repr=False)
+    ancestry: pd.DataFrame = field(repr=False)
+    members: list[Member] = field(repr=False)
+
+    @property
+    def n_variants(self) -> int:
+        """Number of variants the model reads."""
+        return len(self.variants)
+
+    def score(
+        self, dosages: Int8[np.ndarray, "n_samples n_variants"] | Float32[np.ndarray, "n_samples n_variants"]
+    ) -> Float64[np.ndarray, " n_samples"]:
+        """Return each person's probability of being a case.
+
+        Parameters
+        ----------
+        dosages : copies of the counted allele of `variants`, in their order, 0 to 2; a missing one is
+            -1 or NaN, and counts as the model's mean.
+
+        Raises
+        ------
+        AlignmentError
+            The number of variants is not the model's.
+        """
+        if dosages.shape[1] != self.n_variants:
+            raise AlignmentError(
+                f"The dosages have {dosages.shape[1]} variants, the bundle {self.n_variants}. "
+                "Give one column for each row of variants.parquet, in its order."
+            )
+        scores = []
+        for member in self.members:
+            mine = dosages[:, member.columns]
+            swap = member.swapped & (mine >= 0)
+            mine = np.where(swap, 2 - mine, mine).astype(dosages.dtype)
+            scores.append(member.predictor.score(mine))
+        return average_scores(scores, [member.weight for member in self.members])
+
+    @property
+    def effects(self) -> Float64[np.ndarray, " n_variants"] | None:
+        """Change of the log odds with each copy of a counted allele; None unless all members are scores."""
+        total = np.zeros(self.n_variants)
+        for member in self.members:
+            if not isinstance(member.predictor, ScorePredictor):
+                return None
+            sign = np.where(member.swapped, -1.0, 1.0)
+            np.add.at(total, member.columns, member.weight * sign * member.predictor.effects)
+        return total
+
+    @property
+    def importance(self) -> Float64[np.ndarray, " n_variants"] | None:
+        """Share of each variant in the score: |effect| times the dosage's deviation, summing to 1."""
+        effects = self.effects
+        if effects is None:
+            return None
+        frequency = self.variants["frequency"].to_numpy(dtype=np.float64)
+        size = np.abs(effects) * np.sqrt(2 * frequency * (1 - frequency))
+        size = np.nan_to_num(size)
+        return size / size.sum() if size.sum() > 0 else None
+
+
+def load_bundle(folder: str | Path) -> Bundle:
+    """Open a bundle, having checked every file against the hash its manifest names.
+
+    Raises
+    ------
+    InputError
+        It is no bundle, a file is absent, changed or malformed, or a model holds types that are not
+        trusted.
+    """
+    folder = Path(folder)
+    facts = read_facts(folder)
+    for name, expected in sorted(facts.sha256.items()):
+        check_hash(folder / name, expected)
+    tables = {name: _read_table(folder / name, facts) for name in (VARIANTS, CALIBRATION, ANCESTRY)}
+    members = [_open_member(folder, one.folder, one.weight, facts, tables[VARIANTS]) for one in facts.members]
+    return Bundle(folder, facts, tables[VARIANTS], tables[CALIBRATION], tables[ANCESTRY], members)
+
+
+def _read_table(path: Path, facts: BundleFacts) -> pd.DataFrame:
+    if path.name not in facts.sha256:
+        raise InputError(
+            f"the manifest does not name {path.name}", file=path.parent / MANIFEST, remedy=REMEDY
+        )
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"this is no Parquet table: {error}", file=path, remedy=REMEDY) from error
+    wanted = COLUMNS_OF[path.name]
+    if list(table.columns) != wanted:
+        raise InputError(
+            f"the columns are {', '.join(table.columns)}; due are {', '.join(wanted)}",
+            file=path,
+            remedy=REMEDY,
+        )
+    return table
+
+
+def _open_member(
+    bundle: Path, name: str, weight: float, facts: BundleFacts, variants: pd.DataFrame
+) -> Member:
+    # Its hash covers those of the model's other files, which the predictor's own manifest names.
+    if f"{name}/{PREDICTOR}" not in facts.sha256:
+        raise InputError(
+            f"the manifest names no {PREDICTOR} of the model {name!r}", file=bundle / MANIFEST, remedy=REMEDY
+        )
+    predictor = load_predictor(bundle / name)
+    wanted = predictor.variants
+    columns = pd.Index(variants["id"]).get_indexer(pd.Index(wanted["id"]))
+    have = variants.iloc[columns]
+    pairs = [
+        (have[one].to_numpy(dtype=object), wanted[one].to_numpy(dtype=object)) for one in ("counted", "other")
+    ]
+    (a, c), (b, d) = pairs
+    swapped = (a == d) & (b == c)
+    if (columns < 0).any() or not (((a == c) & (b == d)) | swapped).all():
+        raise InputError(
+            f"the model {name} reads variants or alleles that {VARIANTS} does not hold",
+            file=bundle / VARIANTS,
+            remedy=REMEDY,
+        )
+    return Member(predictor, weight, columns.astype(np.int64), np.asarray(swapped, dtype=bool))
