@@ -1,4 +1,4 @@
-"""The command line: `genotransfer run`, `compile`, `convert` and `associate`."""
+"""The command line: `genotransfer run`, `compile`, `convert`, `associate`, `export` and `predict`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from genotransfer import __version__
 from genotransfer.config import Study, TestName
 from genotransfer.errors import GenotransferError, InputError, StudyError
 from genotransfer.study_files import load_study
+from pipelines import prediction_commands
 
 STUDIES = Path(__file__).parent / "studies"
 app = typer.Typer(
@@ -163,6 +164,10 @@ def _read_number(text: str) -> float:
         return float(text)
     except ValueError as error:
         raise StudyError(f"--threshold {text!r} is neither mean, zero nor a number.") from error
+
+
+for command in prediction_commands.COMMANDS:
+    app.command()(command)
 
 
 @app.command()

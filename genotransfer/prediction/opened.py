@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +129,34 @@ class Bundle:
         size = np.abs(effects) * np.sqrt(2 * frequency * (1 - frequency))
         size = np.nan_to_num(size)
         return size / size.sum() if size.sum() > 0 else None
+
+
+def open_model(model: str, scratch: str | Path, tracking_uri: str = "") -> Bundle:
+    """Open a model by its place: a bundle's folder, or an address in MLflow's registry.
+
+    Parameters
+    ----------
+    model : a folder; or ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
+    scratch : folder the bundle is fetched into from a registry; it must live as long as the bundle is used.
+    tracking_uri : of the registry; MLFLOW_TRACKING_URI when empty.
+
+    Raises
+    ------
+    InputError
+        It is no bundle, or no registry is named.
+    StudyError
+        The registry cannot be reached, or has no such model.
+    """
+    if not model.startswith("models:"):
+        return load_bundle(model)
+    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+    if not uri:
+        raise InputError(
+            f"no registry is named for {model}", remedy="Set MLFLOW_TRACKING_URI, or give --tracking-uri"
+        )
+    # Only here: MLflow takes seconds to import, and a folder needs none of it.
+    tracking = import_module("genotransfer.tracking")
+    return load_bundle(tracking.fetch_bundle(model, uri, Path(scratch) / "bundle"))
 
 
 def load_bundle(folder: str | Path) -> Bundle:

@@ -182,7 +182,7 @@ def measure_match(bundle: Bundle, match: VariantMatch) -> tuple[float, float | N
     """Return the share of the model's variants in a file, and that of its effects where they are known."""
     found = match.found[: bundle.n_variants]
     importance = bundle.importance
-    return float(found.mean()), None if importance is None else float(importance[found].sum())
+    return float(found.mean()), None if importance is None else min(1.0, float(importance[found].sum()))
 
 
 def _refuse_poor(
