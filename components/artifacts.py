@@ -131,6 +131,26 @@ class ResultsFacts(ArtifactFacts):
     n_rows: int
 
 
+class TrackedFacts(ArtifactFacts):
+    """The ids of MLflow's runs, JSON."""
+
+    kind: Literal["tracked"] = "tracked"
+
+
+class RegisteredFacts(ArtifactFacts):
+    """The versions of registered models, JSON."""
+
+    kind: Literal["registered"] = "registered"
+    n_versions: int
+
+
+class DecisionsFacts(ArtifactFacts):
+    """What was decided of challengers, JSON."""
+
+    kind: Literal["decisions"] = "decisions"
+    n_promoted: int
+
+
 class FiguresFacts(ArtifactFacts):
     """A folder of PNG files."""
 
@@ -188,3 +208,25 @@ def expect_genotypes(**artifacts: Any) -> None:
     """
     for role, artifact in artifacts.items():
         expect(artifact, GenotypesFacts, role=role)
+
+
+def list_data(genotypes: list[Any], phenotypes: list[Any]) -> list[Any]:
+    """Return genotypes and labels as the datasets of a study.
+
+    Raises
+    ------
+    StudyError
+        An artifact is of another kind.
+    """
+    from genotransfer.tracking.datasets import Datum, hash_folder
+
+    data = []
+    for one in genotypes:
+        facts = expect(one, GenotypesFacts)
+        name = f"{facts.population} {facts.role} genotypes"
+        data.append(Datum(name, facts.role, facts.sha256, one.uri, facts.n_samples, facts.n_variants))
+    for one in phenotypes:
+        labels = expect(one, PhenotypesFacts, role="learning")
+        name = f"{labels.phenotype} labels"
+        data.append(Datum(name, "learning", hash_folder(one.path), one.uri, labels.n_samples))
+    return data

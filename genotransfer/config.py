@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from genotransfer.candidates import NETWORK_METHODS
 from genotransfer.panels import DEFAULT_THRESHOLDS
+from genotransfer.registry_settings import Registry
 from genotransfer.settings import Settings, Share, Size
 from genotransfer.statistics_rules import check_study, fill_defaults, has_statistics
 
@@ -372,6 +373,7 @@ class Study(Settings):
     transfer: Transfer = Transfer()
     selection: Selection = Selection()
     tracking: Tracking = Tracking()
+    registry: Registry = Registry()
     outputs: Outputs = Outputs()
 
     @model_validator(mode="before")

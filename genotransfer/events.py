@@ -19,6 +19,8 @@ from typing import Any
 from genotransfer.errors import GenotransferError
 
 EVENTS_VARIABLE = "GENOTRANSFER_EVENTS"
+# Names the run a task belongs to where whoever launched it can take it up again.
+JOB_VARIABLE = "GENOTRANSFER_JOB"
 Progress = Callable[[int, int, str], None]
 
 

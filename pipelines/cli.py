@@ -16,7 +16,7 @@ from genotransfer import __version__
 from genotransfer.config import Study, TestName
 from genotransfer.errors import GenotransferError, InputError, StudyError
 from genotransfer.study_files import load_study
-from pipelines import prediction_commands
+from pipelines import prediction_commands, registry_commands
 
 STUDIES = Path(__file__).parent / "studies"
 app = typer.Typer(
@@ -67,6 +67,19 @@ def run(
     console = Console(file=sys.stdout)  # fixed, for the run redirects standard output to its log
     folder = run_study(chosen, runs, console)
     _show_results(chosen, folder / "results.csv", console)
+    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def resume(
+    run: Annotated[Path, typer.Argument(help="Folder of the run.")] = Path("runs/latest"),
+) -> None:
+    """Go on with a run that failed or was stopped; what was done is not done again."""
+    from pipelines.local import resume_run
+
+    console = Console(file=sys.stdout)
+    folder = resume_run(run, console)
+    _show_results(load_study(folder / "study.yaml"), folder / "results.csv", console)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
 
 
@@ -166,7 +179,7 @@ def _read_number(text: str) -> float:
         raise StudyError(f"--threshold {text!r} is neither mean, zero nor a number.") from error
 
 
-for command in prediction_commands.COMMANDS:
+for command in (*prediction_commands.COMMANDS, *registry_commands.COMMANDS):
     app.command()(command)
 
 

@@ -8,6 +8,8 @@ fails is shown instead of KFP's.
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -18,14 +20,17 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+import genotransfer
 from genotransfer.config import Study
-from genotransfer.errors import GenotransferError
-from genotransfer.events import EVENTS_VARIABLE
+from genotransfer.errors import GenotransferError, InputError, StudyError
+from genotransfer.events import EVENTS_VARIABLE, JOB_VARIABLE
+from genotransfer.study_files import load_study
 from pipelines.progress import show_progress
 
 
@@ -57,6 +62,11 @@ class _Run:
     def events(self) -> Path:
         return self.folder / "events.jsonl"
 
+    @property
+    def done_before(self) -> Path:
+        """What tasks put out, by their inputs: a task that is there is not run again."""
+        return self.folder / "done" / hash_code()
+
 
 def run_study(study: Study, runs: Path, console: Console | None = None) -> Path:
     """Run a study on this machine.
@@ -77,20 +87,79 @@ def run_study(study: Study, runs: Path, console: Console | None = None) -> Path:
     TaskFailedError
         A task failed; the message is its own error.
     """
+    folder = _make_run_folder(study, runs)
+    _write_study(study, folder / "study.yaml")
+    return _carry_out(study, _Run(folder), console)
+
+
+def resume_run(folder: Path, console: Console | None = None) -> Path:
+    """Go on with a run that failed or was stopped; tasks that were done are not done again.
+
+    Parameters
+    ----------
+    folder : of the run, as `run_study` made it.
+    console : where progress is shown; standard error when None.
+
+    Raises
+    ------
+    InputError
+        The folder is no run's.
+    StudyError
+        Another process is at this run.
+    TaskFailedError
+        A task failed; the message is its own error.
+    """
+    folder = folder.resolve()
+    if not (folder / "study.yaml").is_file():
+        raise InputError(
+            "this is no folder of a run: it has no study.yaml",
+            file=folder,
+            remedy="Name a folder under runs/, or runs/latest",
+        )
+    return _carry_out(load_study(folder / "study.yaml"), _Run(folder), console)
+
+
+@lru_cache(maxsize=1)
+def hash_code() -> str:
+    """Return 16 digits of the sha256 of the library's and the components' code.
+
+    What a task put out under other code is not taken for what it would put out now.
+    """
+    digest = hashlib.sha256()
+    root = Path(genotransfer.__file__).parents[1]
+    for package in ("genotransfer", "components", "pipelines"):
+        for path in sorted((root / package).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _carry_out(study: Study, run: _Run, console: Console | None) -> Path:
     console = console or Console(file=sys.stderr)
-    run = _Run(_make_run_folder(study, runs))
-    _write_study(study, run.folder / "study.yaml")
+    runs = run.folder.parent
     environment = _make_environment(study, runs, run)
-    worker = threading.Thread(target=_execute, args=(study, run, environment), daemon=True)
-    worker.start()
-    run.failures = show_progress(run.events, run.done, console)
-    worker.join()
-    # The report is whole or absent; where only MLflow failed after it, it is not lost.
-    _collect_results(run)
+    with _hold(run.folder):
+        before = run.events.stat().st_size if run.events.exists() else 0
+        worker = threading.Thread(target=_execute, args=(study, run, environment), daemon=True)
+        worker.start()
+        run.failures = show_progress(run.events, run.done, console, before)
+        worker.join()
+        # The report is whole or absent; where only MLflow failed after it, it is not lost.
+        _collect_results(run)
     if run.error is not None:
         raise _explain_failure(run)
     _point_latest(runs, run.folder)
     return run.folder
+
+
+@contextlib.contextmanager
+def _hold(folder: Path) -> Iterator[None]:
+    """Hold a run's folder; the system lets go of it when the process ends, however it ends."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StudyError(f"Another process is at the run {folder}. Wait until it has ended.") from None
+        yield
 
 
 def order_families(study: Study) -> list[str]:
@@ -124,6 +193,7 @@ def _write_study(study: Study, path: Path) -> None:
 def _make_environment(study: Study, runs: Path, run: _Run) -> dict[str, str]:
     environment = {
         EVENTS_VARIABLE: str(run.events),
+        JOB_VARIABLE: str(run.folder),
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "PYTHONUNBUFFERED": "1",
     }
@@ -137,7 +207,7 @@ def _make_environment(study: Study, runs: Path, run: _Run) -> dict[str, str]:
 def _execute(study: Study, run: _Run, environment: dict[str, str]) -> None:
     try:
         with (
-            run.log.open("w", buffering=1) as log,
+            run.log.open("a", buffering=1) as log,
             contextlib.redirect_stdout(log),
             contextlib.redirect_stderr(log),
             _set_environment(environment),
@@ -151,6 +221,8 @@ def _execute(study: Study, run: _Run, environment: dict[str, str]) -> None:
             local.init(
                 runner=local.SubprocessRunner(use_venv=False),
                 pipeline_root=str(run.folder / "artifacts"),
+                enable_caching=True,
+                cache_root=str(run.done_before),
             )
             transfer_study(
                 study=study.to_json(), phenotypes=study.phenotype_names, families=order_families(study)
@@ -179,7 +251,10 @@ def _explain_failure(run: _Run) -> TaskFailedError:
     if run.failures:
         first = run.failures[0]
         name = first["task"].replace("_", " ") + (f" of {first['item']}" if first["item"] else "")
-        return TaskFailedError(f"{name}: {first['message']}\nThe whole log: {run.log}", users=first["users"])
+        again = f"Go on from there with: genotransfer resume {run.folder}"
+        return TaskFailedError(
+            f"{name}: {first['message']}\nThe whole log: {run.log}\n{again}", users=first["users"]
+        )
     with run.log.open(errors="replace") as log:
         tail = "".join(deque(log, maxlen=15))
     return TaskFailedError(
@@ -190,10 +265,11 @@ def _explain_failure(run: _Run) -> TaskFailedError:
 def _collect_results(run: _Run) -> None:
     """Lift the report, once its task has ended, to the top of the run's folder."""
     # KFP writes this file when the task's function has returned.
-    for ended in (run.folder / "artifacts").glob("*/write-report/executor_output.json"):
-        for item in (ended.parent / "report").iterdir():
+    ended = sorted((run.folder / "artifacts").glob("*/write-report/executor_output.json"))
+    for report in (one.parent / "report" for one in ended[-1:]):
+        for item in report.iterdir():
             if item.is_dir():
-                shutil.copytree(item, run.folder / item.name)
+                shutil.copytree(item, run.folder / item.name, dirs_exist_ok=True)
             else:
                 shutil.copy2(item, run.folder / item.name)
 

@@ -20,7 +20,9 @@ PLAIN_SECONDS = 30.0
 Key = tuple[str, str]
 
 
-def show_progress(events: Path, done: threading.Event, console: Console) -> list[dict[str, Any]]:
+def show_progress(
+    events: Path, done: threading.Event, console: Console, offset: int = 0
+) -> list[dict[str, Any]]:
     """Show the events of tasks until the run is done; return those of tasks that failed.
 
     Parameters
@@ -28,6 +30,7 @@ def show_progress(events: Path, done: threading.Event, console: Console) -> list
     events : file the tasks write their events to, see `genotransfer.events`; it may not be there yet.
     done : set when nothing more will be written.
     console : where they are shown.
+    offset : bytes of the file that are of an earlier try.
     """
     columns = (
         SpinnerColumn(finished_text="[green]✓"),
@@ -36,7 +39,6 @@ def show_progress(events: Path, done: threading.Event, console: Console) -> list
         TextColumn("{task.fields[note]}"),
         TimeElapsedColumn(),
     )
-    offset = 0
     # Standard output is the run's log by now; on a terminal, rich would take it and show the log.
     with Progress(
         *columns,

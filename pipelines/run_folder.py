@@ -38,13 +38,17 @@ class RunFolder:
         return load_study(self.path / "study.yaml")
 
     def list(self, task: str, output: str) -> list[tuple[Path, dict[str, Any]]]:
-        """Return path and metadata of an output of all tasks of a name that have ended."""
-        found = []
+        """Return path and metadata of an output of all tasks of a name that have ended.
+
+        Of a task that ended in two tries of the same run, what it made in the later one.
+        """
+        found = {}
         for written in sorted(self.path.glob("artifacts/**/executor_output.json")):
             if written.parent.name == task.replace("_", "-"):
                 [one] = json.loads(written.read_text())["artifacts"][output]["artifacts"]
-                found.append((written.parent / output, one["metadata"]))
-        return found
+                place = written.relative_to(self.path / "artifacts").parts[1:]
+                found[place] = (written.parent / output, one["metadata"])
+        return list(found.values())
 
     def find(self, task: str, output: str, **metadata: object) -> Path:
         """Return the path of the one output of a task with this metadata.

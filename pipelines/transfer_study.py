@@ -17,6 +17,8 @@ from components.gather_cohorts.component import gather_cohorts
 from components.plan_study.component import plan_study
 from components.prepare_genotypes.component import prepare_genotypes
 from components.prepare_phenotypes.component import prepare_phenotypes
+from components.promote_models.component import promote_models
+from components.register_models.component import register_models
 from components.select_best_model.component import select_best_model
 from components.select_panels.component import select_panels
 from components.test_association.component import test_association
@@ -140,12 +142,32 @@ def transfer_study(
         source_models=dsl.Collected(trained),
         transferred_models=dsl.Collected(transferred["models"]),
     ).outputs["report"]
-    track_study(
+
+    # KFP marks a Collected artifact as used by the task it is given to: each task needs its own.
+    def collect() -> dict:
+        return {
+            "baseline_models": dsl.Collected(baselines["models"]),
+            "score_models": dsl.Collected(scores["models"]),
+            "transferred_models": dsl.Collected(transferred["models"]),
+            "phenotypes": dsl.Collected(learning),
+            "source_genotypes": source,
+            "target_genotypes": target,
+            "final_genotypes": final,
+        }
+
+    tracked = track_study(
         planned=planned,
         results=results,
         selection=selection,
         report=report,
-        baseline_models=dsl.Collected(baselines["models"]),
-        score_models=dsl.Collected(scores["models"]),
-        transferred_models=dsl.Collected(transferred["models"]),
-    )
+        job=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
+        **collect(),
+    ).outputs["tracked"]
+    registered = register_models(
+        planned=planned,
+        tracked=tracked,
+        results=results,
+        selection=selection,
+        **collect(),
+    ).outputs["registered"]
+    promote_models(planned=planned, registered=registered, results=results, final_genotypes=final)

@@ -16,7 +16,12 @@ def track_study(
     baseline_models: dsl.Input[List[dsl.Model]],
     score_models: dsl.Input[List[dsl.Model]],
     transferred_models: dsl.Input[List[dsl.Model]],
+    source_genotypes: dsl.Input[dsl.Dataset],
+    target_genotypes: dsl.Input[dsl.Dataset],
+    final_genotypes: dsl.Input[dsl.Dataset],
+    phenotypes: dsl.Input[List[dsl.Dataset]],
     tracked: dsl.Output[dsl.Artifact],
+    job: str = "",
 ) -> None:
     """Log the study, its chosen models and the leaderboard to MLflow.
 
@@ -28,7 +33,12 @@ def track_study(
         baseline_models: Classical models of each phenotype.
         score_models: Polygenic scores of each phenotype.
         transferred_models: Networks of each family.
+        source_genotypes: The large population, to be logged as a dataset.
+        target_genotypes: The small population, likewise.
+        final_genotypes: FD, likewise.
+        phenotypes: Labels of the people that learnt, likewise.
         tracked: The ids of the runs, JSON.
+        job: The pipeline's run.
     """
     from components.artifacts import (
         ModelsFacts,
@@ -36,7 +46,10 @@ def track_study(
         ResultsFacts,
         SelectionFacts,
         StudyFacts,
+        TrackedFacts,
+        describe,
         expect,
+        list_data,
     )
     from genotransfer import tracking
     from genotransfer.events import report_task
@@ -57,5 +70,7 @@ def track_study(
                 for one in [*baseline_models, *score_models, *transferred_models]
             },
             tracked.path,
+            data=list_data([source_genotypes, target_genotypes, final_genotypes], phenotypes),
+            job=job,
         )
-        tracked.metadata.update(kind="tracked")
+        describe(tracked, TrackedFacts())

@@ -2,6 +2,8 @@
 
 ``bundle.json``
     `BundleFacts`: what it is, its members, what FD measured, and the sha256 of every other file.
+``learners.parquet``
+    Prints of the target's people that learnt, see `genotransfer.prediction.people`.
 ``variants.parquet``, ``calibration.parquet``, ``ancestry.parquet``
     The tables of `genotransfer.prediction.opened.Bundle`.
 ``models/0``, ``models/1``, ...
@@ -36,8 +38,10 @@ from genotransfer.prediction.calibration import measure_calibration, tabulate_ca
 from genotransfer.prediction.facts import (
     ANCESTRY,
     CALIBRATION,
+    LEARNERS,
     MANIFEST,
     VARIANTS,
+    AncestryFacts,
     BundleFacts,
     BundleMember,
     CalibrationFacts,
@@ -45,6 +49,7 @@ from genotransfer.prediction.facts import (
     read_facts,
 )
 from genotransfer.prediction.opened import VARIANT_COLUMNS, Bundle, load_bundle
+from genotransfer.prediction.people import print_people
 from genotransfer.stages.genotypes import name_build, open_population
 from genotransfer.stages.statistics import TABLE, open_source
 
@@ -97,7 +102,7 @@ def export_bundle(
     ids = pd.unique(pd.concat([one.variants["id"] for one in predictors], ignore_index=True))
     frequencies = {role: _measure_frequencies(one, genotypes[role]) for role, one in people.items()}
     table = _tabulate_variants(people["target"].genotypes, frequencies)
-    ancestry, described = _prepare_ancestry(table, people)
+    ancestry, described, prints = _prepare_ancestry(table, people)
     labels, scores, final = _read_final(results_folder, phenotype, method, genotypes)
     with replace_together(folder, replace_folders=True) as [temporary]:
         members = []
@@ -109,6 +114,7 @@ def export_bundle(
         _sort(table[table["id"].isin(ids)]).to_parquet(temporary / VARIANTS, index=False)
         tabulate_calibration(labels, scores).to_parquet(temporary / CALIBRATION, index=False)
         ancestry.to_parquet(temporary / ANCESTRY, index=False)
+        pd.DataFrame({"print": prints}, dtype=str).to_parquet(temporary / LEARNERS, index=False)
         facts = BundleFacts(
             library_version=__version__,
             study=study.name,
@@ -205,7 +211,10 @@ def _sort(table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[ranked.index].reset_index(drop=True)
 
 
-def _prepare_ancestry(table: pd.DataFrame, people: dict[str, _People]) -> tuple[pd.DataFrame, Any]:
+def _prepare_ancestry(
+    table: pd.DataFrame, people: dict[str, _People]
+) -> tuple[pd.DataFrame, AncestryFacts, list[str]]:
+    """Return the ancestry table, the statistic among those that learnt, and prints of the target's."""
     order = _sort(table.assign(at=np.arange(len(table))))["at"].to_numpy()
     ordered = table.iloc[order].reset_index(drop=True)
     filesets = [one.genotypes.select(variants=order) for one in people.values() if len(one.labels)]
@@ -218,7 +227,7 @@ def _prepare_ancestry(table: pd.DataFrame, people: dict[str, _People]) -> tuple[
     ]
     chosen = ordered.iloc[at].reset_index(drop=True)
     assert dosages[0] is not None
-    return chosen, describe_people(chosen, dosages[0], dosages[1])
+    return chosen, describe_people(chosen, dosages[0], dosages[1]), print_people(dosages[0])
 
 
 def _read_final(

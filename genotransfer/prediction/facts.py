@@ -13,6 +13,7 @@ from genotransfer.settings import Settings, Share, Size
 FORMAT_VERSION = 1
 MANIFEST = "bundle.json"
 VARIANTS, CALIBRATION, ANCESTRY = "variants.parquet", "calibration.parquet", "ancestry.parquet"
+LEARNERS = "learners.parquet"
 REMEDY = "Export the bundle again, or copy the whole folder again from where it was made"
 Count = Annotated[int, Field(ge=0)]
 

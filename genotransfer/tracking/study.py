@@ -1,7 +1,7 @@
 """MLflow: one run for the study, and under it one for each phenotype and method.
 
-The only module that imports mlflow. Every candidate is in the leaderboard, a table; runs are for
-the chosen ones. Everything is logged in batches: one metric at a time is ten times slower.
+Every candidate is in the leaderboard, a table; runs are for the chosen ones. Everything is logged
+in batches: one metric at a time is ten times slower.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +17,11 @@ import pandas as pd
 
 from genotransfer import __version__
 from genotransfer.config import Study
-from genotransfer.errors import StudyError
+from genotransfer.events import JOB_VARIABLE
 from genotransfer.formats.files import replace_together
 from genotransfer.stages.curves import read_curves
+from genotransfer.tracking.client import connect, find_uri
+from genotransfer.tracking.datasets import Datum, log_datasets
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,14 +38,17 @@ def track_study(
     report_folder: str | Path,
     models: dict[str, str],
     tracked: str | Path,
+    data: list[Datum] | None = None,
+    job: str = "",
 ) -> None:
     """Log a study.
 
-    The study's run has the settings as parameters, mean accuracies on FD as metrics, and the report's
-    folder as artifacts: the page, the tables, the leaderboard, and the learning curves of all
-    networks in one table. Each phenotype and method has a run under it with the chosen
-    model, its parameters, metrics and learning curve. Where MLFLOW_RUN_ID is set (KFP's own MLflow
-    plugin sets it), that run is the study's and its parameters are left as they are.
+    The study's run has the settings as parameters, mean accuracies on FD as metrics, the genotypes and
+    phenotypes as datasets, and the report's folder as artifacts: the page, the tables, the leaderboard
+    (once more as a table MLflow shows), and the learning curves of all networks in one table. Each
+    phenotype and method has a run under it with the chosen model, its parameters, metrics, learning
+    curve and figures. Where MLFLOW_RUN_ID is set (KFP's own MLflow plugin sets it), that run is the
+    study's and its parameters are left as they are.
 
     Parameters
     ----------
@@ -52,48 +56,41 @@ def track_study(
     results_folder, selection_folder, report_folder : what earlier stages wrote.
     models : folders of saved models by part.
     tracked : where the runs' ids are written, JSON: {"study": id, "5_1/none": id, ...}.
+    data : what the study read, by their hashes.
+    job : the pipeline's run, where GENOTRANSFER_JOB does not name it. A run of the same job that was cut
+        off in the middle is marked as killed.
 
     Raises
     ------
     StudyError
         No MLflow store is named, or it cannot be reached.
     """
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-
-    uri = study.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI", "")
-    if not uri:
-        raise StudyError("No MLflow store is named. Set tracking.uri or MLFLOW_TRACKING_URI.")
+    uri = find_uri(study)
     results = pd.read_parquet(Path(results_folder) / "results.parquet")
     chosen = pd.read_parquet(Path(selection_folder) / "chosen.parquet")
     members = pd.read_parquet(Path(selection_folder) / "members.parquet")
     curves = read_curves(list(models.values())).take(chosen["key"])
+    report = Path(report_folder)
     owned = "MLFLOW_RUN_ID" not in os.environ  # a run of KFP's plugin is the plugin's to end
-    parent = ""
-    try:
-        client = MlflowClient(tracking_uri=uri)
-        parent = _open_study_run(client, study, uri)
-        _log_study(client, parent, study, results, Path(report_folder))
-        runs = {"study": parent}
-        merged = chosen.merge(results.drop(columns=_shared(chosen, results)), on=["phenotype", "method"])
-        for _, row in merged.iterrows():
-            mine = (members["phenotype"] == row["phenotype"]) & (members["method"] == row["method"])
-            folders = [Path(models[one["part"]]) / one["key"] for _, one in members[mine].iterrows()]
-            run = _log_choice(client, parent, study, row, folders, curves)
-            runs[f"{row['phenotype']}/{row['method']}"] = run
+    with connect(uri) as client:
+        parent = _open_study_run(client, study, uri, os.environ.get(JOB_VARIABLE) or job)
+        try:
+            _log_study(client, parent, study, results, report)
+            log_datasets(client, parent, data or [])
+            runs = {"study": parent}
+            merged = chosen.merge(results.drop(columns=_shared(chosen, results)), on=["phenotype", "method"])
+            for _, row in merged.iterrows():
+                mine = (members["phenotype"] == row["phenotype"]) & (members["method"] == row["method"])
+                folders = [Path(models[one["part"]]) / one["key"] for _, one in members[mine].iterrows()]
+                run = _log_choice(client, parent, study, row, folders, curves, report)
+                runs[f"{row['phenotype']}/{row['method']}"] = run
+        except BaseException:
+            if owned:
+                with contextlib.suppress(Exception):
+                    client.set_terminated(parent, "FAILED")
+            raise
         if owned:
             client.set_terminated(parent)
-    except MlflowException as error:
-        if owned and parent:
-            with contextlib.suppress(MlflowException):
-                client.set_terminated(parent, "FAILED")
-        # Without user and password, which a tracking URI may hold.
-        place = re.sub(r"//[^/@]*@", "//", uri)
-        reason = str(error).replace(uri, place)
-        raise StudyError(
-            f"MLflow at {place} refused: {reason}. The results stay in the run's folder; check the server "
-            "and run again."
-        ) from error
     with replace_together(tracked) as [path]:
         path.write_text(json.dumps(runs, indent=1))
 
@@ -102,7 +99,7 @@ def _shared(chosen: pd.DataFrame, results: pd.DataFrame) -> list[str]:
     return [str(name) for name in results if name in chosen and name not in {"phenotype", "method"}]
 
 
-def _open_study_run(client: MlflowClient, study: Study, uri: str) -> str:
+def _open_study_run(client: MlflowClient, study: Study, uri: str, job: str) -> str:
     if run_id := os.environ.get("MLFLOW_RUN_ID"):
         return run_id
     experiment = client.get_experiment_by_name(study.tracking.experiment)
@@ -113,10 +110,19 @@ def _open_study_run(client: MlflowClient, study: Study, uri: str) -> str:
         if uri.startswith("sqlite:///"):
             place = (Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlflow-artifacts").as_uri()
         experiment_id = client.create_experiment(study.tracking.experiment, artifact_location=place)
+    if job:
+        _end_interrupted(client, experiment_id, job)
     tags = {"study": study.name, "source": study.source, "target": study.target, "version": __version__}
+    tags |= {"job": job} if job else {}
     run = client.create_run(experiment_id, run_name=study.name, tags=tags)
     client.log_batch(run.info.run_id, params=_make_params(_flatten(json.loads(study.to_json()))))
     return str(run.info.run_id)
+
+
+def _end_interrupted(client: MlflowClient, experiment_id: str, job: str) -> None:
+    """Mark what an earlier try of the same job left running as killed."""
+    for run in client.search_runs([experiment_id], f"tags.job = '{job}' and attributes.status = 'RUNNING'"):
+        client.set_terminated(run.info.run_id, "KILLED")
 
 
 def _log_study(client: MlflowClient, run: str, study: Study, results: pd.DataFrame, report: Path) -> None:
@@ -125,10 +131,17 @@ def _log_study(client: MlflowClient, run: str, study: Study, results: pd.DataFra
     client.log_batch(run, metrics=_make_metrics(values))
     client.log_artifacts(run, str(report))
     client.log_text(run, study.to_json(), "study.json")
+    client.log_table(run, pd.read_parquet(report / "leaderboard.parquet"), "leaderboard.json")
 
 
 def _log_choice(
-    client: MlflowClient, parent: str, study: Study, row: pd.Series, models: list[Path], curves: pd.DataFrame
+    client: MlflowClient,
+    parent: str,
+    study: Study,
+    row: pd.Series,
+    models: list[Path],
+    curves: pd.DataFrame,
+    report: Path,
 ) -> str:
     experiment = client.get_run(parent).info.experiment_id
     name = f"{study.target}_{row['phenotype']} {row['method']}"
@@ -144,6 +157,8 @@ def _log_choice(
         client.log_batch(run, metrics=metrics[start : start + 1000], params=params if start == 0 else [])
     for folder in models:
         client.log_artifacts(run, str(folder), "model" if len(models) == 1 else f"model/{folder.name}")
+    for figure in sorted((report / "figures").glob(f"*{study.target}_{row['phenotype']}_*.png")):
+        client.log_artifact(run, str(figure), "figures")
     client.set_terminated(run)
     return run
 

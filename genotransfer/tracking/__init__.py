@@ -1,0 +1,6 @@
+"""MLflow: runs of a study, and the registry of its models. The only package that imports mlflow."""
+
+from genotransfer.tracking.registry import fetch_bundle
+from genotransfer.tracking.study import track_study
+
+__all__ = ["fetch_bundle", "track_study"]
