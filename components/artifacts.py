@@ -164,6 +164,16 @@ class ReportFacts(ArtifactFacts):
     kind: Literal["report"] = "report"
 
 
+class PredictionFacts(ArtifactFacts):
+    """A table of predictions, one row a person, tab-separated."""
+
+    kind: Literal["prediction"] = "prediction"
+    study: str
+    phenotype: str
+    n_people: int
+    n_warnings: int
+
+
 Facts = TypeVar("Facts", bound=ArtifactFacts)
 
 

@@ -71,25 +71,23 @@ def predict(
 ) -> None:
     """Predict for the people of a genotype file, and say what speaks against the prediction."""
     import os
-    import tempfile
 
     from rich.console import Console
 
-    from genotransfer.prediction.opened import open_model
-    from genotransfer.prediction.predict import predict_file
+    from genotransfer.prediction.predict import predict_with_model
 
     if not tracking_uri and "MLFLOW_TRACKING_URI" not in os.environ and LOCAL_STORE.is_file():
         tracking_uri = f"sqlite:///{LOCAL_STORE.resolve()}"
-    with tempfile.TemporaryDirectory(prefix="genotransfer-") as scratch:
-        done = predict_file(
-            open_model(model, scratch, tracking_uri),
-            input,
-            from_format=from_format,
-            sample=sample,
-            chromosome=chromosome,
-            least_match_rate=least_match_rate,
-            ambiguous=ambiguous.value,
-        )
+    done = predict_with_model(
+        model,
+        input,
+        tracking_uri=tracking_uri,
+        from_format=from_format,
+        sample=sample,
+        chromosome=chromosome,
+        least_match_rate=least_match_rate,
+        ambiguous=ambiguous.value,
+    )
     if out is not None:
         done.write(out)
     _show(done, Console(file=sys.stdout), out)

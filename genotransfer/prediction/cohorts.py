@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -17,28 +16,21 @@ from genotransfer.genotypes import MISSING, Genotypes
 from genotransfer.prediction.match import VariantMatch
 
 
-class Cohort(Protocol):
-    """People with the same variants."""
+@dataclass(frozen=True, eq=False)
+class FilesetCohort:
+    """The people of a PLINK fileset."""
+
+    genotypes: Genotypes
 
     @property
     def variants(self) -> pd.DataFrame:
         """Chromosome, position, id, counted, other; an allele nobody has may be ``0``."""
+        return self.genotypes.variants
 
     @property
     def iids(self) -> list[str]:
         """Ids of the people."""
-
-    def read(self, variants: Int64[np.ndarray, " k"], people: slice) -> Int8[np.ndarray, "n k"]:
-        """Return copies of ``counted`` of some variants and people; -1 missing."""
-
-
-class FilesetCohort:
-    """The people of a PLINK fileset."""
-
-    def __init__(self, genotypes: Genotypes) -> None:
-        self.genotypes = genotypes
-        self.variants = genotypes.variants
-        self.iids = list(genotypes.samples["iid"])
+        return list(self.genotypes.samples["iid"])
 
     def read(self, variants: Int64[np.ndarray, " k"], people: slice) -> Int8[np.ndarray, "n k"]:
         """Return copies of ``counted`` of some variants and people; -1 missing."""
@@ -77,6 +69,9 @@ class Person:
     def read(self, variants: Int64[np.ndarray, " k"], people: slice) -> Int8[np.ndarray, "n k"]:
         """Return copies of ``counted`` of some variants."""
         return np.asarray(self.dosages[variants][None][people])
+
+
+Cohort = FilesetCohort | Person
 
 
 def open_cohorts(

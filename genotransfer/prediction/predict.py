@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from genotransfer.prediction.cautions import (
 from genotransfer.prediction.cohorts import Cohort, open_cohorts, read_matched
 from genotransfer.prediction.facts import BundleFacts
 from genotransfer.prediction.match import VariantMatch, match_model
-from genotransfer.prediction.opened import Bundle
+from genotransfer.prediction.opened import Bundle, open_model
 
 # Genotypes of a block of people held at a time.
 BLOCK_GENOTYPES = 1 << 28
@@ -163,6 +164,12 @@ def predict_file(
         notes=describe_model(bundle.facts),
         facts=bundle.facts,
     )
+
+
+def predict_with_model(model: str, input: str | Path, *, tracking_uri: str = "", **how: Any) -> Prediction:
+    """Predict with a model by its place, see `open_model`; everything else is that of `predict_file`."""
+    with tempfile.TemporaryDirectory(prefix="genotransfer-") as scratch:
+        return predict_file(open_model(model, scratch, tracking_uri), input, **how)
 
 
 @dataclass(frozen=True, eq=False)

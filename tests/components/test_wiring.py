@@ -9,11 +9,12 @@ from kfp.dsl.base_component import BaseComponent
 
 import components
 from components import images
-from pipelines import transfer_study as pipeline_module
+from pipelines import prediction, transfer_study
 
 ROOT = Path(components.__file__).parent
 NAMES = sorted(path.parent.name for path in ROOT.glob("*/component.py"))
 MOST_LINES = 40
+PIPELINES = (transfer_study, prediction)
 
 
 def read_component(name):
@@ -29,13 +30,14 @@ def find_imports(nodes):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def test_every_folder_holds_a_component_that_the_pipeline_uses():
+def test_every_folder_holds_a_component_that_a_pipeline_uses():
     folders = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert folders == set(NAMES)
-    assert len(NAMES) == 16
+    assert len(NAMES) == 17
     used = {
         node.id
-        for node in ast.walk(ast.parse(Path(pipeline_module.__file__).read_text()))
+        for module in PIPELINES
+        for node in ast.walk(ast.parse(Path(module.__file__).read_text()))
         if isinstance(node, ast.Name)
     }
     assert set(NAMES) <= used
