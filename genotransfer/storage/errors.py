@@ -73,12 +73,13 @@ def explain_error(error: Exception, uri: str) -> GenotransferError:
 
     bucket = split_uri(uri)[0]
     status = find_status(error)
+    # The anonymous client was asked to renew credentials that it has not.
+    if status == 401 or isinstance(error, auth.InvalidOperation):
+        return InputError("the bucket wants credentials, and none were found", file=uri, remedy=LOGIN)
     if isinstance(error, auth.GoogleAuthError) and not isinstance(error, auth.TransportError):
         return InputError(
             "the credentials found do not work, or have expired", file=uri, remedy=f"Renew them. {LOGIN}"
         )
-    if status == 401:
-        return InputError("the bucket wants credentials, and none were found", file=uri, remedy=LOGIN)
     if status == 403:
         return InputError(
             f"these credentials may not do this in bucket {bucket}, or the bucket's rules forbid it",

@@ -21,6 +21,8 @@ from genotransfer.storage.errors import (
 from genotransfer.storage.names import StoredFile, Written, split_file, split_uri
 
 WRITE = "genotransfer-write"  # metadata that names one call: tells our own write from another's
+EARLIER = "genotransfer-earlier"  # the same of the writes before it, each with its generation
+EARLIER_KEPT = 32
 PART = 8 << 20  # bytes sent at a time; a smaller file goes in one request
 ATTEMPTS = 4
 REFUSED = {400, 401, 403}  # by the service, before anything was written
@@ -28,10 +30,16 @@ REFUSED = {400, 401, 403}  # by the service, before anything was written
 
 @dataclass(frozen=True)
 class Found:
-    """A file of a bucket, with the mark of the call that wrote it."""
+    """A file of a bucket, with the marks of the calls that wrote it and what was there before."""
 
     file: StoredFile
     write: str = field(repr=False)
+    earlier: dict[str, int] = field(repr=False)
+
+    @property
+    def marks(self) -> dict[str, int]:
+        """Generation of each write that is known, the last first."""
+        return {self.write: self.file.generation} | self.earlier
 
 
 def find_remote(uri: str) -> Found:
@@ -92,15 +100,18 @@ def write_remote(
     """Write a file if its generation is the one given, 0 for none; any where None.
 
     The service checks `crc32c` before the file is seen by anyone. A write whose answer was lost is
-    recognised by its mark. Where another process has overwritten it before it could be looked at, it
-    is told as lost to that one.
+    recognised by its mark, also where others have overwritten it since: each hands on the marks before
+    its own.
     """
     for attempt in range(ATTEMPTS):
-        expected = _find_generation(uri) if if_generation is None else if_generation
+        before = None if if_generation == 0 else _find_now(uri)
+        expected = 0 if before is None else before.file.generation
+        if if_generation not in (None, expected):
+            raise ConflictError(uri, if_generation)
         mark = uuid.uuid4().hex
         with explain_errors(uri):
             try:
-                return _send(uri, open_content, size, crc32c, expected, mark)
+                return _send(uri, open_content, size, crc32c, before, mark)
             except GenotransferError:
                 raise
             except Exception as error:
@@ -121,7 +132,10 @@ def write_remote(
 def delete_remote(uri: str, if_generation: int | None) -> None:
     """Delete a file if its generation is the one given; one that is absent is no error."""
     bucket, name = split_file(uri)
-    generation = _find_generation(uri) if if_generation is None else if_generation
+    generation = if_generation
+    if generation is None:
+        before = _find_now(uri)
+        generation = 0 if before is None else before.file.generation
     if not generation:
         return
     with explain_errors(uri):
@@ -131,24 +145,31 @@ def delete_remote(uri: str, if_generation: int | None) -> None:
             status = find_status(error)
             if status == 404 and not _has_bucket(uri):
                 raise explain_bucket(uri) from None
-            if status == 412 and _find_generation(uri):
+            if status == 412 and _find_now(uri):
                 raise ConflictError(uri, generation) from None
             if status not in {404, 412}:
                 raise
 
 
 def _send(
-    uri: str, open_content: Callable[[], BinaryIO], size: int, crc32c: str, expected: int, mark: str
+    uri: str,
+    open_content: Callable[[], BinaryIO],
+    size: int,
+    crc32c: str,
+    before: Found | None,
+    mark: str,
 ) -> Written:
     bucket, name = split_file(uri)
     blob = get_client().bucket(bucket).blob(name, chunk_size=PART if size > PART else None)
-    blob.crc32c, blob.metadata = crc32c, {WRITE: mark}
+    earlier = [] if before is None else list(before.marks.items())[:EARLIER_KEPT]
+    blob.crc32c = crc32c
+    blob.metadata = {WRITE: mark, EARLIER: " ".join(f"{one}@{number}" for one, number in earlier if one)}
     with open_content() as content:
         blob.upload_from_file(
             content,
             size=size,
             content_type="application/octet-stream",
-            if_generation_match=expected,
+            if_generation_match=0 if before is None else before.file.generation,
             checksum="crc32c",
             **make_options(),
         )
@@ -168,17 +189,17 @@ def _find_own(uri: str, mark: str, crc32c: str) -> Written | None:
         found = find_remote(uri)
     except GenotransferError:
         return None
-    own = found.write == mark and found.file.crc32c == crc32c
-    return Written(uri, found.file.generation, crc32c) if own else None
+    return Written(uri, found.marks[mark], crc32c) if mark in found.marks else None
 
 
-def _find_generation(uri: str) -> int:
+def _find_now(uri: str) -> Found | None:
+    """Return what a file is now; None where there is none."""
     try:
-        return find_remote(uri).file.generation
+        return find_remote(uri)
     except AbsentError:
         if not _has_bucket(uri):
             raise
-        return 0
+        return None
 
 
 def _has_bucket(uri: str) -> bool:
@@ -205,4 +226,6 @@ def _describe(blob: Any) -> Found:
         str(blob.crc32c),
         blob.updated,
     )
-    return Found(file, (blob.metadata or {}).get(WRITE, ""))
+    marks = blob.metadata or {}
+    pairs = (one.split("@") for one in (marks.get(EARLIER) or "").split())
+    return Found(file, marks.get(WRITE, ""), {name: int(number) for name, number in pairs})
