@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
@@ -12,6 +11,7 @@ from genotransfer.panels import DEFAULT_THRESHOLDS
 from genotransfer.registry_settings import Registry
 from genotransfer.settings import Settings, Share, Size
 from genotransfer.statistics_rules import check_study, fill_defaults, has_statistics
+from genotransfer.storage import join_path
 
 ClassicalName = Literal["svm", "cart", "rus", "forest", "bagging"]
 NetworkName = Literal[
@@ -137,16 +137,18 @@ class GenotypeFiles(Settings):
     """Genotypes of real cohorts."""
 
     kind: Literal["files"]
-    folder: str = Field("", description="put before the paths below that are relative")
+    folder: str = Field(
+        "", description="put before the paths below that are relative; may be gs://bucket/folder"
+    )
     source: Source
     target: CohortFiles
     match_by: Literal["auto", "id", "position"] = "auto"
     ambiguous: Literal["drop", "keep"] = Field("drop", description="A/T and C/G variants")
     build: str = Field("", description="genome build, e.g. GRCh38, as a label")
 
-    def resolve(self, path: str) -> Path:
-        """Return a path with the folder put before it."""
-        return Path(self.folder) / path
+    def resolve(self, path: str) -> str:
+        """Return a path with the folder put before it; either may be in a bucket."""
+        return join_path(self.folder, path)
 
 
 class SimulatedPhenotypes(Settings):

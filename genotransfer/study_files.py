@@ -13,6 +13,8 @@ from pydantic import ValidationError
 
 from genotransfer.config import Study
 from genotransfer.errors import InputError, StudyError
+from genotransfer.formats.files import decode_text
+from genotransfer.storage import is_remote, read_bytes
 
 
 class _Loader(yaml.SafeLoader):
@@ -35,7 +37,7 @@ def load_study(path: str | Path, overrides: list[str] | None = None) -> Study:
 
     Parameters
     ----------
-    path : the study file.
+    path : the study file, here or in a bucket.
     overrides : settings that replace the file's, each ``key.key=value``, the value in YAML.
 
     Raises
@@ -43,10 +45,7 @@ def load_study(path: str | Path, overrides: list[str] | None = None) -> Study:
     InputError
         The file cannot be read, a key is unknown, or a value is of the wrong type or range.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError("there is no such study file", file=path, remedy="Check the path")
-    text = path.read_text()
+    text = _read_text(path)
     try:
         raw = _read_yaml(text)
         node = yaml.compose(text, Loader=_Loader)
@@ -65,6 +64,12 @@ def load_study(path: str | Path, overrides: list[str] | None = None) -> Study:
         return Study.model_validate_json(json.dumps(raw))
     except ValidationError as error:
         raise _explain(error, path, node, overridden) from error
+
+
+def _read_text(path: str | Path) -> str:
+    if not is_remote(path) and not Path(path).is_file():
+        raise InputError("there is no such study file", file=path, remedy="Check the path")
+    return decode_text(read_bytes(path)[0], path, 1)
 
 
 def parse_study(text: str) -> Study:
@@ -96,7 +101,7 @@ def _apply_override(raw: dict[str, Any], override: str) -> tuple[str, ...]:
 
 
 def _explain(
-    error: ValidationError, path: Path, node: yaml.Node | None, overridden: list[tuple[str, ...]]
+    error: ValidationError, path: str | Path, node: yaml.Node | None, overridden: list[tuple[str, ...]]
 ) -> InputError:
     """Say the first thing wrong in the words of the study file, with its row."""
     first = error.errors()[0]

@@ -15,6 +15,7 @@ from rich.table import Table
 from genotransfer import __version__
 from genotransfer.config import Study, TestName
 from genotransfer.errors import GenotransferError, InputError, StudyError
+from genotransfer.storage import is_remote
 from genotransfer.study_files import load_study
 from pipelines import prediction_commands, registry_commands
 
@@ -59,15 +60,22 @@ def run(
     study: StudyFile,
     overrides: Overrides = None,
     runs: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    publish: Annotated[
+        str | None, typer.Option(help="Then send the run's folder below this gs:// address.")
+    ] = None,
 ) -> None:
     """Run a study on this machine: report, results and every artifact go to runs/<id>/."""
     from pipelines.local import run_study
+    from pipelines.publishing import check_places, publish_run
 
     chosen = find_study(study, overrides)
+    check_places(runs, publish)
     console = Console(file=sys.stdout)  # fixed, for the run redirects standard output to its log
     folder = run_study(chosen, runs, console)
     _show_results(chosen, folder / "results.csv", console)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
+    if publish:
+        console.print(f"Published: {publish_run(folder, publish)}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -114,15 +122,15 @@ def compile_study(
 
 @app.command()
 def associate(
-    bfile: Annotated[Path, typer.Option(help="Prefix of a PLINK fileset.")],
-    pheno: Annotated[Path, typer.Option(help="Phenotype table: a header, a column IID.")],
-    out: Annotated[Path, typer.Option(help="The table to write, tab-separated.")],
+    bfile: Annotated[str, typer.Option(help="Prefix of a PLINK fileset.")],
+    pheno: Annotated[str, typer.Option(help="Phenotype table: a header, a column IID.")],
+    out: Annotated[str, typer.Option(help="The table to write, tab-separated.")],
     test: Annotated[AssociationTest, typer.Option(help="The test.")] = AssociationTest["allelic"],
     pheno_name: Annotated[str | None, typer.Option(help="Column of the phenotype.")] = None,
     threshold: Annotated[
         str | None, typer.Option(help="Cut a quantitative phenotype: mean, zero or a number.")
     ] = None,
-    covar: Annotated[Path | None, typer.Option(help="Covariates of the logistic test.")] = None,
+    covar: Annotated[str | None, typer.Option(help="Covariates of the logistic test.")] = None,
 ) -> None:
     """Test each variant for association with a phenotype, as PLINK does."""
     from genotransfer.stages.commands import associate_files
@@ -143,10 +151,10 @@ def convert(
     output: Annotated[str, typer.Argument(help="PLINK prefix, .gen, or a folder for 23andMe files.")],
     from_format: Annotated[str | None, typer.Option("--from", help="plink, oxford, vcf, 23andme.")] = None,
     to_format: Annotated[str | None, typer.Option("--to", help="plink, oxford, 23andme.")] = None,
-    sample: Annotated[Path | None, typer.Option(help="The .sample file of a .gen.")] = None,
+    sample: Annotated[str | None, typer.Option(help="The .sample file of a .gen.")] = None,
     chromosome: Annotated[str | None, typer.Option(help="Chromosome of a .gen that has none.")] = None,
     reference: Annotated[
-        Path | None, typer.Option(help="Variants of a 23andMe file: a .bim or PLINK prefix.")
+        str | None, typer.Option(help="Variants of a 23andMe file: a .bim or PLINK prefix.")
     ] = None,
     hard_call_threshold: Annotated[float, typer.Option(help="Least probability of a called genotype.")] = 0.9,
 ) -> None:
@@ -192,6 +200,8 @@ def studies() -> None:
 
 def find_study(name: str, overrides: list[str] | None) -> Study:
     """Load a study by path, or by the name of a shipped one."""
+    if is_remote(name):
+        return load_study(name, overrides)
     path = Path(name)
     shipped = STUDIES / f"{name}.yaml"
     if not path.is_file() and shipped.is_file():

@@ -26,13 +26,14 @@ def prepare_genotypes(
     from genotransfer.events import report_task
     from genotransfer.stages import genotypes, plan
 
-    with report_task("prepare_genotypes"):
+    with report_task("prepare_genotypes") as progress:
         expect(planned, StudyFacts)
         folders = {"source": source_genotypes, "target": target_genotypes, "final": final_genotypes}
         made = genotypes.prepare_genotypes(
             plan.read_study(planned.path),
             {role: artifact.path for role, artifact in folders.items()},
             alignment.path,
+            progress=progress,
         )
         for role, artifact in folders.items():
             describe(artifact, GenotypesFacts(**made.facts[role]))

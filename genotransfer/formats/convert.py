@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 
 from genotransfer.errors import InputError
+from genotransfer.events import Progress
 from genotransfer.formats import plink
 from genotransfer.formats.files import require_file
 from genotransfer.formats.oxford import read_oxford, write_oxford
 from genotransfer.formats.twentythreeandme import read_23andme, write_23andme
 from genotransfer.formats.vcf import read_vcf
 from genotransfer.genotypes import MISSING, Genotypes
+from genotransfer.storage import fetch_fileset, localise, stage_output
 
 READABLE = ("plink", "oxford", "vcf", "23andme")
 WRITABLE = ("plink", "oxford", "23andme")
@@ -80,18 +82,20 @@ def open_genotypes(
     chromosome: str | None = None,
     hard_call_threshold: float = 0.9,
     reference: str | Path | pd.DataFrame | None = None,
+    progress: Progress | None = None,
 ) -> Genotypes:
     """Open genotypes of any supported format.
 
     Parameters
     ----------
     path : a PLINK prefix or .bed; a .gen or .gen.gz; a .vcf, .vcf.gz or .bcf; a 23andMe .txt or a
-        folder of them.
+        folder of them. Here or in a bucket, as `sample` and `reference`.
     scratch_prefix : path of the PLINK fileset to write when `path` is not one already.
     from_format : ``plink``, ``oxford``, ``vcf`` or ``23andme``; told by the name when None.
     sample : the .sample file of a .gen; the .gen's name with ``.sample`` when None.
     chromosome, hard_call_threshold : see `read_oxford`.
     reference : variants for `read_23andme`, as a table, a .bim or a PLINK prefix.
+    progress : told how much of a file in a bucket has arrived.
 
     Returns
     -------
@@ -102,20 +106,22 @@ def open_genotypes(
     InputError
         The format is unknown, or a file is missing or malformed.
     """
-    kind = _check_format(from_format or detect_format(path), READABLE, path)
-    if kind == "oxford":
-        return read_oxford(
-            path,
-            _find_sample_file(path) if sample is None else sample,
-            prefix_out=scratch_prefix,
-            chromosome=chromosome,
-            hard_call_threshold=hard_call_threshold,
-        )
-    if kind == "vcf":
-        return read_vcf(path, prefix_out=scratch_prefix)
-    if kind == "23andme":
-        return read_23andme(path, _read_reference(reference, path), scratch_prefix)
-    return Genotypes.open(path)
+    with localise(path, fetch_fileset, progress=progress) as here:
+        kind = _check_format(from_format or detect_format(here), READABLE, path)
+        if kind == "oxford":
+            with localise(_find_sample_file(here) if sample is None else sample) as beside:
+                return read_oxford(
+                    here,
+                    beside,
+                    prefix_out=scratch_prefix,
+                    chromosome=chromosome,
+                    hard_call_threshold=hard_call_threshold,
+                )
+        if kind == "vcf":
+            return read_vcf(here, prefix_out=scratch_prefix)
+        if kind == "23andme":
+            return read_23andme(here, _read_reference(reference, path), scratch_prefix)
+        return Genotypes.open(here)
 
 
 def convert(
@@ -135,7 +141,7 @@ def convert(
     ----------
     input, sample, chromosome, hard_call_threshold, reference, from_format : see `open_genotypes`.
     output : a PLINK prefix or .bed; a .gen or .gen.gz (the .sample is written beside it); or a
-        folder for 23andMe files, with `to_format` ``23andme``.
+        folder for 23andMe files, with `to_format` ``23andme``. Here or in a bucket.
     to_format : ``plink``, ``oxford`` or ``23andme``; told by the output's name when None.
 
     Raises
@@ -144,11 +150,15 @@ def convert(
         A format is unknown or cannot be written, or a file is missing or malformed. The output is
         then as it was before.
     """
-    kind = _check_format(from_format or detect_format(input), READABLE, input)
     wanted = _check_format(to_format or detect_format(output), WRITABLE, output)
-    with tempfile.TemporaryDirectory(prefix="genotransfer-") as scratch:
+    with (
+        tempfile.TemporaryDirectory(prefix="genotransfer-") as scratch,
+        localise(input, fetch_fileset) as here,
+        stage_output(output) as written,
+    ):
+        kind = _check_format(from_format or detect_format(here), READABLE, input)
         genotypes = open_genotypes(
-            input,
+            here,
             Path(scratch) / "genotypes",
             from_format=kind,
             sample=sample,
@@ -158,11 +168,11 @@ def convert(
         )
         counts = dict(genotypes.counts)
         if wanted == "oxford":
-            write_oxford(genotypes, output, _strip_gen(output).with_suffix(".sample"))
+            write_oxford(genotypes, written, _strip_gen(written).with_suffix(".sample"))
         elif wanted == "23andme":
-            counts |= write_23andme(genotypes, output)
+            counts |= write_23andme(genotypes, written)
         else:
-            genotypes.write(plink.strip_suffix(output))
+            genotypes.write(plink.strip_suffix(written))
         n_missing = sum(int(np.count_nonzero(dosages == MISSING)) for _, dosages in genotypes.blocks())
     return ConversionSummary(
         input=str(input),
@@ -210,4 +220,8 @@ def _read_reference(reference: str | Path | pd.DataFrame | None, path: str | Pat
         )
     if isinstance(reference, pd.DataFrame):
         return reference
-    return plink.read_bim(f"{plink.strip_suffix(reference)}.bim")
+    prefix = str(reference)
+    for suffix in plink.SUFFIXES:
+        prefix = prefix.removesuffix(suffix)
+    with localise(f"{prefix}.bim") as bim:
+        return plink.read_bim(bim)

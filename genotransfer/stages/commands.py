@@ -13,6 +13,7 @@ from genotransfer.errors import InputError
 from genotransfer.formats.files import decode_text, read_lines, require_file
 from genotransfer.genotypes import Genotypes
 from genotransfer.phenotypes import CohortPhenotypes, Threshold, read_phenotypes
+from genotransfer.storage import fetch_fileset, localise, stage_output
 
 
 def associate_files(
@@ -25,7 +26,7 @@ def associate_files(
     threshold: Threshold = None,
     covar: str | Path | None = None,
 ) -> tuple[pd.DataFrame, CohortPhenotypes]:
-    """Test each variant of a fileset for association with a phenotype.
+    """Test each variant of a fileset for association with a phenotype; every path may be in a bucket.
 
     Parameters
     ----------
@@ -41,14 +42,20 @@ def associate_files(
     -------
     The table, and the phenotypes with the counts of samples left out.
     """
-    genotypes = Genotypes.open(bfile)
-    column = pheno_name or _find_first_column(Path(pheno))
-    read = read_phenotypes(pheno, column, threshold=threshold, samples=genotypes.samples["iid"])
-    at = genotypes.locate_samples(read.table["IID"])
-    covariates = None if covar is None else _read_covariates(Path(covar), read.table["IID"])
-    labels = read.table["phenotype"].to_numpy(dtype=np.int8)
-    table = associate(genotypes.select(samples=at), labels, test, covariates=covariates)
-    write_association(out, table)
+    with stage_output(out) as written:
+        with localise(bfile, fetch_fileset) as prefix:
+            genotypes = Genotypes.open(prefix)
+        with localise(pheno) as path:
+            column = pheno_name or _find_first_column(path)
+            read = read_phenotypes(path, column, threshold=threshold, samples=genotypes.samples["iid"])
+        at = genotypes.locate_samples(read.table["IID"])
+        covariates = None
+        if covar is not None:
+            with localise(covar) as path:
+                covariates = _read_covariates(path, read.table["IID"])
+        labels = read.table["phenotype"].to_numpy(dtype=np.int8)
+        table = associate(genotypes.select(samples=at), labels, test, covariates=covariates)
+        write_association(written, table)
     return table, read
 
 

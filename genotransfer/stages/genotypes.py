@@ -23,6 +23,7 @@ from genotransfer.config import (
     Study,
 )
 from genotransfer.errors import AlignmentError, StudyError
+from genotransfer.events import Progress
 from genotransfer.formats.convert import open_genotypes
 from genotransfer.formats.files import replace_together
 from genotransfer.formats.oxford import write_oxford
@@ -34,6 +35,7 @@ from genotransfer.randomness import make_generator
 from genotransfer.simulation.haplotypes import simulate_genotypes
 from genotransfer.simulation.panel import ReferencePanel, load_shipped_panel, read_hapgen_panel
 from genotransfer.stages.statistics import FILESET, describe_alignment, read_source, write_source
+from genotransfer.storage import localise
 from genotransfer.summary import align_statistics
 
 SHIPPED_BUILD = "GRCh38"
@@ -72,7 +74,11 @@ def name_build(study: Study) -> str:
 
 
 def prepare_genotypes(
-    study: Study, folders: dict[str, str], alignment_folder: str | Path
+    study: Study,
+    folders: dict[str, str],
+    alignment_folder: str | Path,
+    *,
+    progress: Progress | None = None,
 ) -> PreparedGenotypes:
     """Simulate or ingest the genotypes of the source, the target and the target's final data.
 
@@ -83,6 +89,7 @@ def prepare_genotypes(
         its statistics alone its fileset is that of the reference people, and the statistics stand beside
         it, see `genotransfer.stages.statistics`.
     alignment_folder : where ``alignment.json`` is written: counts by name.
+    progress : told how much of genotypes in a bucket has arrived.
 
     Raises
     ------
@@ -95,7 +102,7 @@ def prepare_genotypes(
     if isinstance(study.genotypes, SimulatedGenotypes):
         written, counts = _simulate(study, study.genotypes, targets)
     else:
-        written, counts = _ingest(study, study.genotypes, targets)
+        written, counts = _ingest(study, study.genotypes, targets, progress)
     build = name_build(study)
     for role, genotypes in written.items():
         _write_formats(study, genotypes, role)
@@ -165,13 +172,8 @@ def _load_panel(settings: SimulatedGenotypes, population: str) -> ReferencePanel
     if population not in settings.haplotypes:
         return load_shipped_panel(population)
     files = settings.haplotypes[population]
-    return read_hapgen_panel(
-        Path(files.hap),
-        Path(files.legend),
-        Path(files.map),
-        population=population,
-        chromosome=files.chromosome,
-    )
+    with localise(files.hap) as hap, localise(files.legend) as legend, localise(files.map) as genetic_map:
+        return read_hapgen_panel(hap, legend, genetic_map, population=population, chromosome=files.chromosome)
 
 
 def _is_common(
@@ -190,15 +192,15 @@ def _name_samples(population: str, role: str, size: int) -> pd.DataFrame:
 
 
 def _ingest(
-    study: Study, settings: GenotypeFiles, targets: dict[str, Path]
+    study: Study, settings: GenotypeFiles, targets: dict[str, Path], progress: Progress | None
 ) -> tuple[dict[str, Genotypes], dict[str, Any]]:
     if study.statistics is not None:
-        return _ingest_statistics(study, settings, study.statistics, targets)
+        return _ingest_statistics(study, settings, study.statistics, targets, progress)
     assert isinstance(settings.source, CohortFiles)
     opened = {}
     for role, files in (("source", settings.source), ("target", settings.target)):
         scratch = targets[role].parent / f"read_{role}"
-        opened[role] = open_genotypes(settings.resolve(files.genotypes), scratch)
+        opened[role] = open_genotypes(settings.resolve(files.genotypes), scratch, progress=progress)
     aligned = align_populations(
         opened["source"], opened["target"], match_by=settings.match_by, ambiguous=settings.ambiguous
     )
@@ -218,18 +220,21 @@ def _ingest(
 
 
 def _ingest_statistics(
-    study: Study, settings: GenotypeFiles, source: StatisticsFiles, targets: dict[str, Path]
+    study: Study,
+    settings: GenotypeFiles,
+    source: StatisticsFiles,
+    targets: dict[str, Path],
+    progress: Progress | None,
 ) -> tuple[dict[str, Genotypes], dict[str, Any]]:
     statistics = read_source(study, settings, source)
-    target = open_genotypes(
-        settings.resolve(settings.target.genotypes), targets["target"].parent / "read_target"
-    )
+    scratch = targets["target"].parent / "read_target"
+    target = open_genotypes(settings.resolve(settings.target.genotypes), scratch, progress=progress)
     counts: dict[str, Any] = {}
     reference, how = target, {"match_by": settings.match_by, "ambiguous": settings.ambiguous}
     if source.reference is not None:
         scratch = targets["source"].parent / "read_source"
         between = align_populations(
-            open_genotypes(settings.resolve(source.reference), scratch), target, **how
+            open_genotypes(settings.resolve(source.reference), scratch, progress=progress), target, **how
         )
         reference, target = between.source, between.target
         counts |= between.report
@@ -279,13 +284,14 @@ def read_cohort(
     """Read one phenotype of the source or the target, of the samples that have genotypes."""
     files = settings.source if role == "source" else settings.target
     assert isinstance(files, CohortFiles)
-    return read_phenotypes(
-        settings.resolve(files.phenotypes),
-        column.column,
-        iid_column=files.iid_column,
-        threshold=None if column.threshold == "binary" else column.threshold,
-        samples=samples,
-    )
+    with localise(settings.resolve(files.phenotypes)) as path:
+        return read_phenotypes(
+            path,
+            column.column,
+            iid_column=files.iid_column,
+            threshold=None if column.threshold == "binary" else column.threshold,
+            samples=samples,
+        )
 
 
 def _divide(study: Study, eligible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ reference people, who have no phenotype, and
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from genotransfer.config import GenotypeFiles, StatisticsFiles, Study
 from genotransfer.errors import InputError
 from genotransfer.formats.files import replace_together
 from genotransfer.statistics_rules import READY, SCORE_FORMAT
+from genotransfer.storage import localise
 from genotransfer.summary import AlignedStatistics, SummaryStatistics, read_statistics
 
 FILESET = "genotypes"
@@ -38,12 +40,11 @@ def read_source(study: Study, settings: GenotypeFiles, source: StatisticsFiles) 
         The file is a published score and the study learns from statistics, or the other way round, or
         nothing says how many people were studied.
     """
-    statistics = read_statistics(
-        [settings.resolve(path) for path in source.statistics],
-        form=source.format,
-        columns=source.columns or None,
-        n=source.samples,
-    )
+    with ExitStack() as opened:
+        paths = [opened.enter_context(localise(settings.resolve(path))) for path in source.statistics]
+        statistics = read_statistics(
+            paths, form=source.format, columns=source.columns or None, n=source.samples
+        )
     first = settings.resolve(source.statistics[0])
     learnt = [name for name in study.models.scores if name != READY]
     uses = {"none": "", "snp_transfer": "panels of SNP transfer", "score_transfer": ", ".join(learnt)}
