@@ -37,6 +37,7 @@ def track_study(
         SelectionFacts,
         StudyFacts,
         expect,
+        name_shown,
     )
     from genotransfer import tracking
     from genotransfer.events import report_task
@@ -59,3 +60,4 @@ def track_study(
             tracked.path,
         )
         tracked.metadata.update(kind="tracked")
+        name_shown(tracked, "Runs in MLflow")
