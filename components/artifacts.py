@@ -170,12 +170,13 @@ def describe(artifact: Any, facts: ArtifactFacts) -> None:
     """Write the facts, and the name by which they are shown, into the artifact's metadata."""
     values = facts.model_dump(exclude_none=True)
     artifact.metadata.update(values)
-    name_shown(artifact, TITLES.get(facts.kind, facts.kind).format_map(values))
+    name_shown({TITLES.get(facts.kind, facts.kind).format_map(values): artifact})
 
 
-def name_shown(artifact: Any, name: str) -> None:
-    """Set the name by which Kubeflow lists an artifact; it is that of the task's output otherwise."""
-    artifact.metadata["display_name"] = name
+def name_shown(artifacts: dict[str, Any]) -> None:
+    """Set the names by which Kubeflow lists artifacts; they are those of the task's outputs otherwise."""
+    for name, artifact in artifacts.items():
+        artifact.metadata["display_name"] = name
 
 
 def expect(artifact: Any, kind: type[Facts], **values: object) -> Facts:

@@ -17,7 +17,7 @@ from genotransfer.formats.files import replace_together
 MANIFESTS = "transfer_study.yaml"
 
 
-def compile_pipeline(study: Study, out: str | Path) -> None:
+def compile_pipeline(study: Study, out: str | Path) -> str:
     """Write the pipeline as KFP's IR YAML; run as it is, it runs this study.
 
     Parameters
@@ -27,6 +27,11 @@ def compile_pipeline(study: Study, out: str | Path) -> None:
     out : where the YAML is written. A second document in it, where there is one, is what KFP
         calls the platform's configuration.
 
+    Returns
+    -------
+    The name of the pipeline's version: library, study, and a hash of what is compiled. The same study
+    compiled with the same library and images has the same name.
+
     Raises
     ------
     StudyError
@@ -34,6 +39,8 @@ def compile_pipeline(study: Study, out: str | Path) -> None:
     """
     with replace_together(out) as [path]:
         _compile(study, path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+    return f"{__version__}-{study.name}-{digest}".lower()
 
 
 def write_manifests(study: Study, folder: str | Path) -> Path:
@@ -52,7 +59,8 @@ def write_manifests(study: Study, folder: str | Path) -> Path:
 
     from pipelines.transfer_study import NAME, TITLE
 
-    version = name_version(study)
+    with tempfile.TemporaryDirectory() as aside:
+        version = compile_pipeline(study, Path(aside) / "pipeline.yaml")
     out = Path(folder) / MANIFESTS
     with replace_together(out) as [path]:
         _compile(
@@ -69,18 +77,6 @@ def write_manifests(study: Study, folder: str | Path) -> Path:
             ),
         )
     return out
-
-
-def name_version(study: Study) -> str:
-    """Return the name of a study's pipeline version: library, study and a hash of what is compiled.
-
-    The same study compiled with the same library and images has the same name.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "pipeline.yaml"
-        _compile(study, path)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
-    return f"{__version__}-{study.name}-{digest}".lower()
 
 
 def _compile(study: Study, path: Path, **options: Any) -> None:

@@ -55,4 +55,4 @@ def draw_figures(
             page.path,
         )
         describe(figures, FiguresFacts(phenotype=phenotype))
-        name_shown(page, f"Figures of {phenotype}")
+        name_shown({f"Figures of {phenotype}": page})

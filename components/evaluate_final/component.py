@@ -74,5 +74,5 @@ def evaluate_final(
         describe(results, ResultsFacts(n_rows=made.n_rows))
         for name, value in made.metrics.items():
             metrics.log_metric(name, value)
-        name_shown(metrics, "Mean accuracy on FD, by method")
+        name_shown({"Mean accuracy on FD, by method": metrics})
         made.write_metrics(metrics.path)

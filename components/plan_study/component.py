@@ -31,4 +31,4 @@ def plan_study(
     with report_task("plan_study"):
         checked = plan.plan_study(study, phenotypes, families, planned.path, summary.path)
         describe(planned, StudyFacts(name=checked.name, seed=checked.seed))
-        name_shown(summary, f"Plan of {checked.name}")
+        name_shown({f"Plan of {checked.name}": summary})

@@ -40,6 +40,6 @@ def show_performance(
         for name, value in made.metrics.items():
             metrics.log_metric(name, value)
         target = plan.read_study(planned.path).target
-        name_shown(performance, f"Chosen model of {target}_{phenotype} on FD")
-        name_shown(metrics, f"Accuracy of the chosen model of {target}_{phenotype}")
+        name_shown({f"Chosen model of {target}_{phenotype} on FD": performance})
+        name_shown({f"Accuracy of the chosen model of {target}_{phenotype}": metrics})
         made.write_metrics(metrics.path)

@@ -60,4 +60,4 @@ def track_study(
             tracked.path,
         )
         tracked.metadata.update(kind="tracked")
-        name_shown(tracked, "Runs in MLflow")
+        name_shown({"Runs in MLflow": tracked})

@@ -79,5 +79,4 @@ def write_report(
             summary.path,
         )
         describe(report, ReportFacts())
-        name_shown(page, "Report")
-        name_shown(summary, "Results")
+        name_shown({"Report": page, "Results": summary})
