@@ -28,7 +28,7 @@ LAUNCHERS_LINE = re.compile(r"^([IWEF]\d{4} |time=|\[KFP Executor)")
 
 
 def follow_run(
-    connection: Connection, run_id: str, console: Console, poll_seconds: float = POLL_SECONDS
+    connection: Connection, run_id: str, console: Console, poll_seconds: float | None = None
 ) -> Any:
     """Show each task's states until a run has ended; return the run.
 
@@ -37,7 +37,7 @@ def follow_run(
     connection : the way to Kubeflow.
     run_id : the run.
     console : where states are shown, a line for each change.
-    poll_seconds : between two looks.
+    poll_seconds : between two looks; `POLL_SECONDS` when None.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def follow_run(
                     console.print(f"{MARKS[task.state]} {_describe(task)}", highlight=False)
             if run.state in ENDED:
                 return run
-        time.sleep(poll_seconds)
+        time.sleep(POLL_SECONDS if poll_seconds is None else poll_seconds)
 
 
 def read_run(connection: Connection, run_id: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -130,19 +131,23 @@ def create_schedule(
     reference = prepare_version(connection, study, pipeline)
     experiment_id = ensure_experiment(connection, experiment or study.tracking.experiment)
     old = [one for one in list_schedules(connection, experiment_id) if one.display_name == name]
-    with explain_errors(connection.endpoint):
-        made = connection.client.create_recurring_run(
-            experiment_id=experiment_id,
-            job_name=name,
-            description=f"Study {study.name}, version {reference['version']}",
-            cron_expression=six,
-            max_concurrency=concurrency,
-            no_catchup=not catch_up,
-            pipeline_id=reference["pipeline_id"],
-            version_id=reference["version_id"],
-            enabled=False,  # one that Kubeflow made but did not answer of starts nothing
-            service_account=study.cluster.service_account or None,
-        )
+    try:
+        with explain_errors(connection.endpoint):
+            made = connection.client.create_recurring_run(
+                experiment_id=experiment_id,
+                job_name=name,
+                description=f"Study {study.name}, version {reference['version']}",
+                cron_expression=six,
+                max_concurrency=concurrency,
+                no_catchup=not catch_up,
+                pipeline_id=reference["pipeline_id"],
+                version_id=reference["version_id"],
+                enabled=False,  # one that Kubeflow made but did not answer of starts nothing
+                service_account=study.cluster.service_account or None,
+            )
+    except ClusterError as error:
+        _clear_lost(connection, experiment_id, name, {one.recurring_run_id for one in old}, error)
+        raise
     new = str(made.recurring_run_id)
     try:
         resume_schedule(connection, new)
@@ -151,6 +156,21 @@ def create_schedule(
     except ClusterError as error:
         raise _take_back(connection, new, name, error) from error
     return Schedule(new, name, six, len(old), connection.link(f"recurringrun/details/{new}"))
+
+
+def _clear_lost(
+    connection: Connection, experiment_id: str, name: str, known: set[str], error: ClusterError
+) -> None:
+    """Delete a new schedule that Kubeflow made but did not answer of; it is disabled, should this fail too."""
+    if error.passing:
+        with contextlib.suppress(ClusterError):
+            for one in list_schedules(connection, experiment_id):
+                if (
+                    one.display_name == name
+                    and one.recurring_run_id not in known
+                    and one.status == "DISABLED"
+                ):
+                    delete_schedule(connection, one.recurring_run_id)
 
 
 def _take_back(connection: Connection, new: str, name: str, error: ClusterError) -> ClusterError:
