@@ -176,10 +176,40 @@ class PredictionFacts(ArtifactFacts):
 
 Facts = TypeVar("Facts", bound=ArtifactFacts)
 
+# What a person reads in Kubeflow's list of artifacts, by kind; names in braces are the facts'.
+TITLES = {
+    "study": "Study {name}",
+    "genotypes": "Genotypes of {population}, {role}",
+    "alignment": "Variants in common",
+    "phenotypes": "Labels of {phenotype}, {role}",
+    "truth": "Risk SNPs of {phenotype}",
+    "variants": "Variants kept for {phenotype}",
+    "association": "Association with {phenotype}",
+    "panels": "SNP panels of {phenotype}",
+    "cohorts": "Labels and panels of all phenotypes",
+    "leaderboard": "Candidates of {part}",
+    "models": "Models of {part}",
+    "selection": "Chosen models",
+    "results": "Results on FD",
+    "figures": "Figures of {phenotype}",
+    "report": "Report, tables and figures",
+    "tracked": "Runs in MLflow",
+    "registered": "Challengers",
+    "decisions": "Decisions on challengers",
+}
+
 
 def describe(artifact: Any, facts: ArtifactFacts) -> None:
-    """Write the facts into the artifact's metadata."""
-    artifact.metadata.update(facts.model_dump(exclude_none=True))
+    """Write the facts, and the name by which they are shown, into the artifact's metadata."""
+    values = facts.model_dump(exclude_none=True)
+    artifact.metadata.update(values)
+    name_shown({TITLES.get(facts.kind, facts.kind).format_map(values): artifact})
+
+
+def name_shown(artifacts: dict[str, Any]) -> None:
+    """Set the names by which Kubeflow lists artifacts; they are those of the task's outputs otherwise."""
+    for name, artifact in artifacts.items():
+        artifact.metadata["display_name"] = name
 
 
 def expect(artifact: Any, kind: type[Facts], **values: object) -> Facts:

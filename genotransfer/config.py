@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from genotransfer.candidates import NETWORK_METHODS
+from genotransfer.cluster_settings import Cluster
 from genotransfer.panels import DEFAULT_THRESHOLDS
 from genotransfer.registry_settings import Registry
 from genotransfer.settings import Settings, Share, Size
@@ -377,6 +378,7 @@ class Study(Settings):
     tracking: Tracking = Tracking()
     registry: Registry = Registry()
     outputs: Outputs = Outputs()
+    cluster: Cluster = Cluster()
 
     @model_validator(mode="before")
     @classmethod
@@ -446,9 +448,13 @@ class Study(Settings):
         """Return the study's networks of one family; none of the family ``none``."""
         return [network for network in self.models.networks if network.split("_")[0] == family]
 
-    def to_json(self) -> str:
-        """Return the study as JSON, every setting written out."""
-        return self.model_dump_json()
+    def to_json(self, *, with_cluster: bool = True) -> str:
+        """Return the study as JSON, every setting written out.
+
+        Tasks are handed the study without its section `cluster`, which decides nothing of theirs:
+        another place to run is no reason to run again what the cluster's cache holds.
+        """
+        return self.model_dump_json(exclude=None if with_cluster else {"cluster"})
 
 
 SimulatedGenotypes.model_rebuild()

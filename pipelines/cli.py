@@ -1,4 +1,4 @@
-"""The command line: `genotransfer run`, `compile`, `convert`, `associate`, `export` and `predict`."""
+"""The command line: `genotransfer run`, `convert`, `associate`, and the commands of other modules."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from genotransfer.errors import GenotransferError, InputError, StudyError
 from genotransfer.storage import is_remote
 from genotransfer.study_files import load_study
 from pipelines import prediction_commands, registry_commands
+from pipelines import prediction_commands, registry_commands
+from pipelines.cluster_commands import add_cluster_commands
 
 STUDIES = Path(__file__).parent / "studies"
 app = typer.Typer(
@@ -107,17 +109,7 @@ def replicate(
     console.print(f"Gathered: {folder}", soft_wrap=True, highlight=False)
 
 
-@app.command("compile")
-def compile_study(
-    study: StudyFile,
-    overrides: Overrides = None,
-    out: Annotated[Path, typer.Option(help="Where the pipeline is written.")] = Path("transfer_study.yaml"),
-) -> None:
-    """Compile a study's pipeline to YAML for a Kubeflow cluster."""
-    from pipelines.compilation import compile_pipeline
-
-    compile_pipeline(find_study(study, overrides), out)
-    typer.echo(out)
+add_cluster_commands(app)
 
 
 @app.command()

@@ -1,36 +1,105 @@
-"""Compiling a pipeline for a cluster, with a study as the default of its parameters."""
+"""Compiling a study's pipeline for a cluster: KFP's YAML, or Kubernetes manifests."""
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
+from genotransfer import __version__
+from genotransfer.cluster_settings import holds_secret
 from genotransfer.config import Study
+from genotransfer.errors import StudyError
 from genotransfer.formats.files import replace_together
 
+MANIFESTS = "transfer_study.yaml"
 
-def compile_pipeline(study: Study, out: str | Path) -> None:
+
+def compile_pipeline(study: Study, out: str | Path) -> str:
     """Write the pipeline as KFP's IR YAML; run as it is, it runs this study.
 
     Parameters
     ----------
-    study : becomes the default of the pipeline's parameters.
-    out : where the YAML is written.
+    study : becomes the default of the pipeline's parameters; its section `cluster` says how tasks
+        are placed.
+    out : where the YAML is written. A second document in it, where there is one, is what KFP
+        calls the platform's configuration.
+
+    Returns
+    -------
+    The name of the pipeline's version: library, study, and a hash of what is compiled. The same study
+    compiled with the same library and images has the same name.
+
+    Raises
+    ------
+    StudyError
+        The study holds a password, which would be written with it.
     """
+    with replace_together(out) as [path]:
+        _compile(study, path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+    return f"{__version__}-{study.name}-{digest}".lower()
+
+
+def write_manifests(study: Study, folder: str | Path) -> Path:
+    """Write the pipeline and its version as Kubernetes manifests, for ``kubectl apply`` or GitOps.
+
+    Parameters
+    ----------
+    study : as for `compile_pipeline`.
+    folder : where ``transfer_study.yaml`` is written: a Pipeline and a PipelineVersion.
+
+    Returns
+    -------
+    The file.
+    """
+    from kfp.compiler.compiler_utils import KubernetesManifestOptions
+
+    from pipelines.transfer_study import NAME, TITLE
+
+    with tempfile.TemporaryDirectory() as aside:
+        version = compile_pipeline(study, Path(aside) / "pipeline.yaml")
+    out = Path(folder) / MANIFESTS
+    with replace_together(out) as [path]:
+        _compile(
+            study,
+            path,
+            kubernetes_manifest_format=True,
+            kubernetes_manifest_options=KubernetesManifestOptions(
+                pipeline_name=NAME,
+                pipeline_display_name=TITLE,
+                pipeline_version_name=f"{NAME}-{version}",
+                pipeline_version_display_name=version,
+                namespace=study.cluster.namespace or None,
+                include_pipeline_manifest=True,
+            ),
+        )
+    return out
+
+
+def _compile(study: Study, path: Path, **options: Any) -> None:
+    if holds_secret(study.tracking.uri):
+        raise StudyError(
+            "tracking.uri holds a user or password, and would be shown with the pipeline. Leave it out and "
+            "name a Kubernetes secret as cluster.mlflow_secret."
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from kfp import compiler
 
-        from pipelines.transfer_study import transfer_study
+        from pipelines.placement import place_pipeline
 
-        with replace_together(out) as [path]:
-            compiler.Compiler().compile(
-                transfer_study,
-                str(path.with_suffix(".yaml")),
-                pipeline_parameters={
-                    "study": study.to_json(),
-                    "phenotypes": study.phenotype_names,
-                    "families": study.families,
-                },
-            )
-            path.with_suffix(".yaml").replace(path)
+        written = path.with_name(f"{path.name}.yaml")  # the compiler goes by the ending
+        compiler.Compiler().compile(
+            place_pipeline(study.cluster),
+            str(written),
+            pipeline_parameters={
+                "study": study.to_json(with_cluster=False),
+                "phenotypes": study.phenotype_names,
+                "families": study.families,
+            },
+            **options,
+        )
+        written.replace(path)

@@ -225,7 +225,9 @@ def _execute(study: Study, run: _Run, environment: dict[str, str]) -> None:
                 cache_root=str(run.done_before),
             )
             transfer_study(
-                study=study.to_json(), phenotypes=study.phenotype_names, families=order_families(study)
+                study=study.to_json(with_cluster=False),
+                phenotypes=study.phenotype_names,
+                families=order_families(study),
             )
     except BaseException as error:
         run.error = error

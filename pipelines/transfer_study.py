@@ -1,9 +1,13 @@
 """The transfer study: Modules 1 to 5 of Muneeb et al. 2022 as one flat pipeline.
 
-A loop over the phenotypes makes the data, the classical models and the polygenic scores; a loop over the families of
-networks trains and transfers, each task taking all phenotypes of its family, so that a network is
-compiled once in a study and a cluster can give each family a GPU. Collected artifacts of one loop
-cannot be used inside another, so `gather_cohorts` stands between them.
+A loop over the phenotypes makes the data, the classical models and the polygenic scores; a loop over
+the families of networks trains and transfers, each task taking all phenotypes of its family, so that
+a network is compiled once in a study and a cluster can give each family a GPU. Collected artifacts of
+one loop cannot be used inside another, so `gather_cohorts` stands between them. A third loop shows
+the model chosen for each phenotype.
+
+`transfer_study` is what runs on this machine; `pipelines.placement` makes of the same function the
+pipeline of a cluster.
 """
 
 from typing import List
@@ -21,6 +25,7 @@ from components.promote_models.component import promote_models
 from components.register_models.component import register_models
 from components.select_best_model.component import select_best_model
 from components.select_panels.component import select_panels
+from components.show_performance.component import show_performance
 from components.test_association.component import test_association
 from components.track_study.component import track_study
 from components.train_baselines.component import train_baselines
@@ -29,12 +34,12 @@ from components.train_source_models.component import train_source_models
 from components.transfer_models.component import transfer_models
 from components.write_report.component import write_report
 
+NAME = "transfer-study"
+TITLE = "Transfer study"
+DESCRIPTION = "How well can a small population's phenotype be predicted with knowledge from a large one?"
 
-@dsl.pipeline(
-    name="transfer-study",
-    description="How well can a small population's phenotype be predicted with knowledge from a large one?",
-)
-def transfer_study(
+
+def compose_study(
     study: str = "name: paper",
     phenotypes: List[str] = ["5_1", "5_2", "5_3", "5_4", "10_1", "10_2", "10_3", "10_4"],
     families: List[str] = ["ann", "gru", "lstm", "bilstm"],
@@ -42,9 +47,9 @@ def transfer_study(
     """Run a transfer study.
 
     Args:
-        study: The whole study, as YAML or JSON.
-        phenotypes: The study's phenotypes; checked against the study.
-        families: The families of the study's networks; checked against the study.
+        study: The whole study, as YAML or JSON. Change a setting here, or compile the study anew.
+        phenotypes: The study's phenotypes, which the first loop takes one by one; checked against the study.
+        families: The families of the study's networks, which the second loop takes; checked likewise.
     """
     planned = plan_study(study=study, phenotypes=phenotypes, families=families).outputs["planned"]
     genotypes = prepare_genotypes(planned=planned).outputs
@@ -130,6 +135,8 @@ def transfer_study(
         final_genotypes=final,
         final_phenotypes=dsl.Collected(labels["final_phenotypes"]),
     ).outputs["results"]
+    with dsl.ParallelFor(phenotypes, name="performance") as phenotype:
+        show_performance(planned=planned, phenotype=phenotype, results=results)
     report = write_report(
         planned=planned,
         results=results,
@@ -171,3 +178,6 @@ def transfer_study(
         **collect(),
     ).outputs["registered"]
     promote_models(planned=planned, registered=registered, results=results, final_genotypes=final)
+
+
+transfer_study = dsl.pipeline(name=NAME, description=DESCRIPTION, display_name=TITLE)(compose_study)

@@ -34,6 +34,7 @@ def draw_figures(
         describe,
         expect,
         expect_genotypes,
+        name_shown,
     )
     from genotransfer.events import report_task
     from genotransfer.stages import figures as stage
@@ -54,3 +55,4 @@ def draw_figures(
             page.path,
         )
         describe(figures, FiguresFacts(phenotype=phenotype))
+        name_shown({f"Figures of {phenotype}": page})

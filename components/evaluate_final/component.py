@@ -48,6 +48,7 @@ def evaluate_final(
         describe,
         expect,
         expect_genotypes,
+        name_shown,
     )
     from genotransfer.events import report_task
     from genotransfer.stages import plan
@@ -73,4 +74,5 @@ def evaluate_final(
         describe(results, ResultsFacts(n_rows=made.n_rows))
         for name, value in made.metrics.items():
             metrics.log_metric(name, value)
+        name_shown({"Mean accuracy on FD, by method": metrics})
         made.write_metrics(metrics.path)

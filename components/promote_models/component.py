@@ -32,6 +32,7 @@ def promote_models(
         describe,
         expect,
         expect_genotypes,
+        name_shown,
     )
     from genotransfer.events import report_task
     from genotransfer.stages import plan
@@ -51,3 +52,4 @@ def promote_models(
         )
         promotion.write_summary(made, summary.path)
         describe(decisions, DecisionsFacts(n_promoted=sum(one.outcome == "promoted" for one in made)))
+        name_shown({"Champions and challengers": summary})

@@ -21,6 +21,7 @@ def write_report(
     transferred_models: dsl.Input[List[dsl.Model]],
     report: dsl.Output[dsl.Artifact],
     page: dsl.Output[dsl.HTML],
+    summary: dsl.Output[dsl.Markdown],
 ) -> None:
     """Write results.csv, the tables and the HTML report.
 
@@ -37,6 +38,7 @@ def write_report(
         transferred_models: Learning curves of fine-tuning.
         report: The folder with everything.
         page: The report's page.
+        summary: The answer in words, and every result.
     """
     from components.artifacts import (
         AlignmentFacts,
@@ -51,6 +53,7 @@ def write_report(
         VariantsFacts,
         describe,
         expect,
+        name_shown,
     )
     from genotransfer.events import report_task
     from genotransfer.stages import plan
@@ -61,8 +64,6 @@ def write_report(
         expect(planned, StudyFacts)
         expect(selection, SelectionFacts)
         expect(alignment, AlignmentFacts)
-        for models in (*source_models, *transferred_models):
-            expect(models, ModelsFacts)
         stage.write_report(
             plan.read_study(planned.path),
             results.path,
@@ -72,8 +73,10 @@ def write_report(
             {expect(one, VariantsFacts).phenotype: one.path for one in variants},
             {expect(one, TruthFacts).phenotype: expect(one, TruthFacts).heritability for one in truths},
             {expect(one, FiguresFacts).phenotype: one.path for one in figures},
-            [one.path for one in (*source_models, *transferred_models)],
+            [one.path for one in (*source_models, *transferred_models) if expect(one, ModelsFacts)],
             report.path,
             page.path,
+            summary.path,
         )
         describe(report, ReportFacts())
+        name_shown({"Report": page, "Results": summary})

@@ -7,17 +7,25 @@ from pathlib import Path
 from genotransfer.config import Study
 from genotransfer.errors import StudyError
 from genotransfer.formats.files import replace_together
+from genotransfer.report.markdown import describe_plan
 from genotransfer.study_files import parse_study
 
 
-def plan_study(text: str, phenotypes: list[str], families: list[str], planned: str | Path) -> Study:
-    """Check the study and the loops over it, and write it out with every setting.
+def plan_study(
+    text: str,
+    phenotypes: list[str],
+    families: list[str],
+    planned: str | Path,
+    summary: str | Path | None = None,
+) -> Study:
+    """Check the study and the loops over it, and write it out with every setting but those of the cluster.
 
     Parameters
     ----------
     text : the study, YAML or JSON.
     phenotypes, families : what the pipeline loops over; must be the study's own.
     planned : where the study is written, as JSON.
+    summary : where what will be run is written in words, as Markdown, if anywhere.
 
     Raises
     ------
@@ -34,8 +42,10 @@ def plan_study(text: str, phenotypes: list[str], families: list[str], planned: s
                 f"The pipeline's parameter {name!r} is {given}, but the study {study.name!r} has {due}. "
                 f"Set {name} to {due}."
             )
-    with replace_together(planned) as [path]:
-        path.write_text(study.to_json())
+    with replace_together(planned, *([] if summary is None else [summary])) as [path, *told]:
+        path.write_text(study.to_json(with_cluster=False))
+        for one in told:
+            one.write_text(describe_plan(study))
     return study
 
 

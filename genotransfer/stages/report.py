@@ -11,9 +11,11 @@ import pandas as pd
 from genotransfer import __version__
 from genotransfer.candidates import ADAPTED
 from genotransfer.config import SimulatedPhenotypes, Study
+from genotransfer.formats.files import replace_together
 from genotransfer.report.figures import draw_figures
 from genotransfer.report.html import write_report as write_page
 from genotransfer.report.learning import Learning
+from genotransfer.report.markdown import describe_results
 from genotransfer.report.tables import StudyFacts, write_results, write_tables
 from genotransfer.stages.curves import CURVES, Curves, read_curves, write_points
 
@@ -33,6 +35,7 @@ def write_report(
     models: list[str],
     report_folder: str | Path,
     page: str | Path,
+    summary: str | Path | None = None,
 ) -> None:
     """Write the report's folder: results.csv, tables/, figures/, report.html, and Parquet files.
 
@@ -48,6 +51,7 @@ def write_report(
     models : folders of models, for the learning curves of the networks.
     report_folder : where everything is written.
     page : where the page is written once more, for the artifact viewer.
+    summary : where the answer and all results are written as Markdown, if anywhere.
     """
     folder = Path(report_folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,6 +81,9 @@ def write_report(
         pictures += _copy_figures(figures, folder / "figures")
     written = write_page(folder, facts, results, leaderboard, sizes, quality, alignment, pictures, warnings)
     shutil.copyfile(written, page)
+    if summary is not None:
+        with replace_together(summary) as [told]:
+            told.write_text(describe_results(facts, results, leaderboard))
 
 
 def describe_study(study: Study, results_folder: str | Path, heritability: float | None) -> StudyFacts:

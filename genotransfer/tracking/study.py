@@ -115,7 +115,9 @@ def _open_study_run(client: MlflowClient, study: Study, uri: str, job: str) -> s
     tags = {"study": study.name, "source": study.source, "target": study.target, "version": __version__}
     tags |= {"job": job} if job else {}
     run = client.create_run(experiment_id, run_name=study.name, tags=tags)
-    client.log_batch(run.info.run_id, params=_make_params(_flatten(json.loads(study.to_json()))))
+    client.log_batch(
+        run.info.run_id, params=_make_params(_flatten(json.loads(study.to_json(with_cluster=False))))
+    )
     return str(run.info.run_id)
 
 
@@ -130,7 +132,7 @@ def _log_study(client: MlflowClient, run: str, study: Study, results: pd.DataFra
     values = {f"mean_{name}_{method}": value for name in means for method, value in means[name].items()}
     client.log_batch(run, metrics=_make_metrics(values))
     client.log_artifacts(run, str(report))
-    client.log_text(run, study.to_json(), "study.json")
+    client.log_text(run, study.to_json(with_cluster=False), "study.json")
     client.log_table(run, pd.read_parquet(report / "leaderboard.parquet"), "leaderboard.json")
 
 

@@ -41,7 +41,11 @@ class Desk:
 
     def plan(self, text: str = STUDY) -> None:
         plan_study.python_func(
-            study=text, phenotypes=PHENOTYPES, families=["ann"], planned=self.new("planned")
+            study=text,
+            phenotypes=PHENOTYPES,
+            families=["ann"],
+            planned=self.new("planned"),
+            summary=self.new("summary", dsl.Markdown),
         )
 
     def prepare(self) -> None:

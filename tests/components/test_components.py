@@ -65,7 +65,12 @@ def check_quality(desk, phenotype, **handed):
 
 
 def test_plan_study_writes_out_every_setting(desk):
-    assert desk["planned"].metadata == {"kind": "study", "name": "parts", "seed": 5}
+    assert desk["planned"].metadata == {
+        "kind": "study",
+        "name": "parts",
+        "seed": 5,
+        "display_name": "Study parts",
+    }
     written = Path(desk["planned"].path).read_text()
     assert parse_study(written) == parse_study(STUDY)
     assert json.loads(written)["quality"]["hwe_p"] == 1e-6
@@ -85,9 +90,10 @@ def test_plan_study_refuses_loops_that_are_not_the_studys(tmp_path, handed, says
     from components.plan_study.component import plan_study
 
     planned = dsl.Dataset(name="planned", uri=str(tmp_path / "planned"), metadata={})
+    summary = dsl.Markdown(name="summary", uri=str(tmp_path / "summary"), metadata={})
     due = {"study": STUDY, "phenotypes": PHENOTYPES, "families": ["ann"]}
     with pytest.raises(StudyError, match=says):
-        plan_study.python_func(**(due | handed), planned=planned)
+        plan_study.python_func(**(due | handed), planned=planned, summary=summary)
     assert list(tmp_path.iterdir()) == []
     assert planned.metadata == {}
 
@@ -103,7 +109,11 @@ def test_prepare_genotypes_describes_its_filesets(desk):
         )
         assert facts.sha256 == opened.hash_contents()
         assert (facts.build, facts.counted_allele) == ("GRCh38", "A1")
-    assert desk["alignment"].metadata == {"kind": "alignment", "n_common": 300}
+    assert desk["alignment"].metadata == {
+        "kind": "alignment",
+        "n_common": 300,
+        "display_name": "Variants in common",
+    }
 
 
 def test_control_quality_hands_the_labels_on(desk):
@@ -148,8 +158,14 @@ def test_train_scores_keeps_every_score(desk):
         "kind": "leaderboard",
         "part": "scores/2_1",
         "n_candidates": len(names),
+        "display_name": "Candidates of scores/2_1",
     }
-    assert desk["scores_models"].metadata == {"kind": "models", "part": "scores/2_1", "n_models": len(names)}
+    assert desk["scores_models"].metadata == {
+        "kind": "models",
+        "part": "scores/2_1",
+        "n_models": len(names),
+        "display_name": "Models of scores/2_1",
+    }
     assert {path.name for path in models.iterdir()} == set(board["key"])
     for row in board.itertuples():
         assert load_predictor(models / row.key).score_name == row.model
@@ -202,7 +218,11 @@ def test_select_best_model_joins_the_leaderboards(desk):
         ["score_transfer", "2_1.score_transfer.e", 2],
         ["chosen", "2_1.score_transfer.e", 1],
     ]
-    assert desk["selection"].metadata == {"kind": "selection", "n_candidates": 6}
+    assert desk["selection"].metadata == {
+        "kind": "selection",
+        "n_candidates": 6,
+        "display_name": "Chosen models",
+    }
     tied = pd.read_parquet(desk.folder / "selection" / "tied.parquet")
     assert tied["key"].tolist() == [
         "2_1.none.b",

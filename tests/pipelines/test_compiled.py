@@ -112,7 +112,11 @@ def test_nothing_that_chooses_reads_the_results_on_fd(tmp_path):
     consumers = find_consumers(
         pipeline, {("comp-evaluate-final", "results"), ("comp-evaluate-final", "metrics")}
     )
-    assert consumers == {("comp-write-report", "results"), ("comp-track-study", "results")}
+    assert consumers == {
+        ("comp-show-performance", "results"),
+        ("comp-write-report", "results"),
+        ("comp-track-study", "results"),
+    }
 
 
 def test_the_walk_finds_a_leak():

@@ -1,0 +1,58 @@
+"""A stand-in for Kubeflow's server, and a way to it, for each test."""
+
+import sys
+
+import pytest
+
+from pipelines import following
+from pipelines.cli import main
+from pipelines.connection import connect
+from tests.cluster.stand_in import StandIn, serve
+
+VARIABLES = (
+    "KFP_ENDPOINT",
+    "KF_PIPELINES_ENDPOINT",
+    "KF_PIPELINES_UI_ENDPOINT",
+    "KFP_TOKEN",
+    "KFP_NAMESPACE",
+    "KFP_CA_CERT",
+)
+
+
+@pytest.fixture
+def alone(monkeypatch, tmp_path):
+    """No Kubeflow of the caller's is known, nor waited for."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("kfp.client.Client._LOCAL_KFP_CONTEXT", str(tmp_path / "none.json"))
+    monkeypatch.setattr(following, "POLL_SECONDS", 0.01)
+
+
+@pytest.fixture
+def kubeflow(alone, monkeypatch):
+    stand_in = StandIn()
+    server = serve(stand_in)
+    stand_in.endpoint = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setenv("KFP_ENDPOINT", stand_in.endpoint)
+    yield stand_in
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def connection(kubeflow):
+    return connect()
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, alone):
+    """Call the command line in this process; return its status, standard output and error."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["genotransfer", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return (ended.value.code, *capsys.readouterr())
+
+    return run
