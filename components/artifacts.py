@@ -151,6 +151,21 @@ class DecisionsFacts(ArtifactFacts):
     n_promoted: int
 
 
+class LandingFacts(ArtifactFacts):
+    """What a retraining found new, JSON."""
+
+    kind: Literal["landing"] = "landing"
+    outcome: str
+    n_new: int
+
+
+class DriftFacts(ArtifactFacts):
+    """A folder with ``drift.json`` and ``variants.parquet``."""
+
+    kind: Literal["drift"] = "drift"
+    n_drifted: int
+
+
 class FiguresFacts(ArtifactFacts):
     """A folder of PNG files."""
 
@@ -196,6 +211,8 @@ TITLES = {
     "tracked": "Runs in MLflow",
     "registered": "Challengers",
     "decisions": "Decisions on challengers",
+    "landing": "New cohorts",
+    "drift": "Drift",
 }
 
 

@@ -10,6 +10,7 @@ from genotransfer.candidates import NETWORK_METHODS
 from genotransfer.cluster_settings import Cluster
 from genotransfer.panels import DEFAULT_THRESHOLDS
 from genotransfer.registry_settings import Registry
+from genotransfer.retraining_settings import Retraining
 from genotransfer.settings import Settings, Share, Size
 from genotransfer.statistics_rules import check_study, fill_defaults, has_statistics
 from genotransfer.storage import join_path
@@ -84,6 +85,11 @@ class CohortFiles(Settings):
     genotypes: str = Field(description="PLINK prefix, .gen (with its .sample beside it), .vcf or .bcf")
     phenotypes: str = Field(description="table with a header and a column of individual ids")
     iid_column: str = "IID"
+    final_column: str = Field(
+        "",
+        description="of the target: column of the phenotypes that is 1 for the people of FD and 0 for the "
+        "others; FD is drawn where it is empty",
+    )
 
 
 class StatisticsFiles(Settings):
@@ -377,6 +383,7 @@ class Study(Settings):
     selection: Selection = Selection()
     tracking: Tracking = Tracking()
     registry: Registry = Registry()
+    retraining: Retraining = Retraining()
     outputs: Outputs = Outputs()
     cluster: Cluster = Cluster()
 

@@ -113,6 +113,34 @@ def read_phenotypes(
     )
 
 
+def read_columns(path: str | Path, iid_column: str, columns: list[str]) -> pd.DataFrame:
+    """Read some columns of a cohort's phenotypes as they stand.
+
+    Parameters
+    ----------
+    path : see `read_phenotypes`.
+    iid_column : name of the column with the individual ids.
+    columns : names of the others.
+
+    Returns
+    -------
+    Text, one row a sample; ids in `iid_column`.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, a column is absent, or an id is empty or doubled.
+    """
+    rows = _read_rows(path)
+    header = rows[0][1]
+    names = [iid_column, *columns]
+    at = [_find_column(header, name, path, rows[0][0]) for name in names]
+    seen: dict[str, int] = {}
+    for row, fields in rows[1:]:
+        _note_sample(fields[at[0]], row, seen, iid_column, path)
+    return pd.DataFrame([[fields[one] for one in at] for _, fields in rows[1:]], columns=names, dtype=str)
+
+
 def write_phenotypes(path: str | Path, table: pd.DataFrame, *, allow_none: bool = False) -> None:
     """Write a study's phenotypes as a TSV that PLINK reads, whole or not at all.
 
@@ -246,19 +274,23 @@ def _read_values(path: str | Path, column: str, iid_column: str) -> tuple[pd.Dat
     kept: list[tuple[str, str, float]] = []
     for row, fields in rows[1:]:
         iid = fields[at_iid]
-        if not iid or iid in seen:
-            raise InputError(
-                f"sample {iid!r} was already in row {seen[iid]}" if iid else f"there is no {iid_column}",
-                remedy="Keep one row for each sample, or name the column with unique ids as iid_column",
-                file=path,
-                row=row,
-            )
-        seen[iid] = row
+        _note_sample(iid, row, seen, iid_column, path)
         value = _parse_value(fields[at_value], column, path, row)
         if value is not None:
             kept.append(("0" if at_fid is None else fields[at_fid], iid, value))
     read = pd.DataFrame(kept, columns=["FID", "IID", "value"]).astype({"value": np.float64})
     return read, len(seen) - len(read)
+
+
+def _note_sample(iid: str, row: int, seen: dict[str, int], iid_column: str, path: str | Path) -> None:
+    if not iid or iid in seen:
+        raise InputError(
+            f"sample {iid!r} was already in row {seen[iid]}" if iid else f"there is no {iid_column}",
+            remedy="Keep one row for each sample, or name the column with unique ids as iid_column",
+            file=path,
+            row=row,
+        )
+    seen[iid] = row
 
 
 def _find_column(header: list[str], name: str, path: str | Path, row: int) -> int:

@@ -17,8 +17,7 @@ from genotransfer.config import Study, TestName
 from genotransfer.errors import GenotransferError, InputError, StudyError
 from genotransfer.storage import is_remote
 from genotransfer.study_files import load_study
-from pipelines import prediction_commands, registry_commands
-from pipelines import prediction_commands, registry_commands
+from pipelines import prediction_commands, registry_commands, retraining_commands
 from pipelines.cluster_commands import add_cluster_commands
 
 STUDIES = Path(__file__).parent / "studies"
@@ -179,7 +178,11 @@ def _read_number(text: str) -> float:
         raise StudyError(f"--threshold {text!r} is neither mean, zero nor a number.") from error
 
 
-for command in (*prediction_commands.COMMANDS, *registry_commands.COMMANDS):
+for command in (
+    *prediction_commands.COMMANDS,
+    *registry_commands.COMMANDS,
+    *retraining_commands.COMMANDS,
+):
     app.command()(command)
 
 

@@ -30,8 +30,13 @@ import genotransfer
 from genotransfer.config import Study
 from genotransfer.errors import GenotransferError, InputError, StudyError
 from genotransfer.events import EVENTS_VARIABLE, JOB_VARIABLE
+from genotransfer.retraining.plan import Landing
 from genotransfer.study_files import load_study
 from pipelines.progress import show_progress
+from pipelines.run_folder import RunFolder
+
+# In the folder of a run that is a retraining.
+RETRAINING_MARK = "retraining"
 
 
 class TaskFailedError(GenotransferError):
@@ -63,6 +68,10 @@ class _Run:
         return self.folder / "events.jsonl"
 
     @property
+    def is_retraining(self) -> bool:
+        return (self.folder / RETRAINING_MARK).exists()
+
+    @property
     def done_before(self) -> Path:
         """What tasks put out, by their inputs: a task that is there is not run again."""
         return self.folder / "done" / hash_code()
@@ -90,6 +99,29 @@ def run_study(study: Study, runs: Path, console: Console | None = None) -> Path:
     folder = _make_run_folder(study, runs)
     _write_study(study, folder / "study.yaml")
     return _carry_out(study, _Run(folder), console)
+
+
+def run_retraining(study: Study, runs: Path, console: Console | None = None) -> tuple[Path, Landing]:
+    """Run a retraining on this machine: see `pipelines.retraining`.
+
+    Parameters
+    ----------
+    study, runs, console : as for `run_study`.
+
+    Returns
+    -------
+    The run's folder, with the results of a study where there was something new; and what was found.
+
+    Raises
+    ------
+    TaskFailedError
+        A task failed; the message is its own error.
+    """
+    folder = _make_run_folder(study, runs)
+    _write_study(study, folder / "study.yaml")
+    (folder / RETRAINING_MARK).touch()
+    folder = _carry_out(study, _Run(folder), console)
+    return folder, Landing.read(RunFolder(folder).find("plan_retraining", "landing"))
 
 
 def resume_run(folder: Path, console: Console | None = None) -> Path:
@@ -216,7 +248,10 @@ def _execute(study: Study, run: _Run, environment: dict[str, str]) -> None:
             warnings.simplefilter("ignore")
             from kfp import local
 
-            from pipelines.transfer_study import transfer_study
+            if run.is_retraining:
+                from pipelines.retraining import retraining as pipeline
+            else:
+                from pipelines.transfer_study import transfer_study as pipeline
 
             local.init(
                 runner=local.SubprocessRunner(use_venv=False),
@@ -224,7 +259,7 @@ def _execute(study: Study, run: _Run, environment: dict[str, str]) -> None:
                 enable_caching=True,
                 cache_root=str(run.done_before),
             )
-            transfer_study(
+            pipeline(
                 study=study.to_json(with_cluster=False),
                 phenotypes=study.phenotype_names,
                 families=order_families(study),
@@ -267,7 +302,7 @@ def _explain_failure(run: _Run) -> TaskFailedError:
 def _collect_results(run: _Run) -> None:
     """Lift the report, once its task has ended, to the top of the run's folder."""
     # KFP writes this file when the task's function has returned.
-    ended = sorted((run.folder / "artifacts").glob("*/write-report/executor_output.json"))
+    ended = sorted((run.folder / "artifacts").glob("**/write-report/executor_output.json"))
     for report in (one.parent / "report" for one in ended[-1:]):
         for item in report.iterdir():
             if item.is_dir():

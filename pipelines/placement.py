@@ -1,45 +1,60 @@
 """The pipeline as a cluster runs it: the same function, its tasks placed as the study's `cluster` says."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from kfp import dsl, kubernetes
 from kfp.dsl import pipeline_context
 
 from genotransfer.cluster_settings import Cluster, Gpu
-from pipelines.transfer_study import DESCRIPTION, NAME, TITLE, compose_study
+from pipelines import retraining, transfer_study
+
+PIPELINES: dict[str, tuple[str, str, str, Callable[..., None]]] = {
+    "study": (
+        transfer_study.NAME,
+        transfer_study.TITLE,
+        transfer_study.DESCRIPTION,
+        transfer_study.compose_study,
+    ),
+    "retraining": (retraining.NAME, retraining.TITLE, retraining.DESCRIPTION, retraining.compose_retraining),
+}
 
 # The tasks that train networks, and take a GPU.
 TRAINING_TASKS = ("train-source-models", "transfer-models")
 TRACKING_TASKS = ("track-study", "register-models", "promote-models", "train-scores", "measure-drift")
+# What it looks at is no input that KFP knows of: what was found before may not be so now.
+LOOKING_TASK = "plan-retraining"
 # It fails by the user's mistakes alone, which no second try mends.
 PLANNING_TASK = "plan-study"
 HOUR = 3600
 DAY = 24 * HOUR
 
 
-def place_pipeline(cluster: Cluster) -> Any:
-    """Return the transfer study's pipeline with every task placed.
+def place_pipeline(cluster: Cluster, kind: str = "study") -> Any:
+    """Return a pipeline with every task placed.
 
     Parameters
     ----------
     cluster : where and how it runs.
+    kind : ``study`` or ``retraining``.
 
     Returns
     -------
     A KFP graph component, to be compiled.
     """
+    name, title, description, compose = PIPELINES[kind]
 
-    @functools.wraps(compose_study)
+    @functools.wraps(compose)
     def placed(*arguments: Any, **named: Any) -> None:
-        compose_study(*arguments, **named)
+        compose(*arguments, **named)
         for task in pipeline_context.Pipeline.get_default_pipeline().tasks.values():
             place_task(task, cluster)
 
     return dsl.pipeline(
-        name=NAME,
-        description=DESCRIPTION,
-        display_name=TITLE,
+        name=name,
+        description=description,
+        display_name=title,
         pipeline_root=cluster.pipeline_root or None,
         pipeline_config=_configure(cluster),
     )(placed)
@@ -60,7 +75,7 @@ def place_task(task: dsl.PipelineTask, cluster: Cluster) -> None:
             backoff_factor=cluster.retries.factor,
             backoff_max_duration=f"{cluster.retries.most}s",
         )
-    if not cluster.caching:
+    if not cluster.caching or name == LOOKING_TASK:
         task.set_caching_options(False)
     if cluster.timeout.task is not None:
         kubernetes.set_timeout(task, _to_seconds(cluster.timeout.task * HOUR))

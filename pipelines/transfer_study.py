@@ -10,7 +10,7 @@ the model chosen for each phenotype.
 pipeline of a cluster.
 """
 
-from typing import List
+from typing import Any, List
 
 from kfp import dsl
 
@@ -52,6 +52,11 @@ def compose_study(
         families: The families of the study's networks, which the second loop takes; checked likewise.
     """
     planned = plan_study(study=study, phenotypes=phenotypes, families=families).outputs["planned"]
+    run_planned(planned, phenotypes, families)
+
+
+def run_planned(planned: Any, phenotypes: Any, families: Any) -> Any:
+    """Compose the tasks of a study that is planned; return the decisions on its challengers."""
     genotypes = prepare_genotypes(planned=planned).outputs
     source, target, final = (genotypes[f"{role}_genotypes"] for role in ("source", "target", "final"))
 
@@ -177,7 +182,8 @@ def compose_study(
         selection=selection,
         **collect(),
     ).outputs["registered"]
-    promote_models(planned=planned, registered=registered, results=results, final_genotypes=final)
+    promoted = promote_models(planned=planned, registered=registered, results=results, final_genotypes=final)
+    return promoted.outputs["decisions"]
 
 
 transfer_study = dsl.pipeline(name=NAME, description=DESCRIPTION, display_name=TITLE)(compose_study)

@@ -22,7 +22,7 @@ from genotransfer.config import (
     StatisticsFiles,
     Study,
 )
-from genotransfer.errors import AlignmentError, StudyError
+from genotransfer.errors import AlignmentError, InputError, StudyError
 from genotransfer.events import Progress
 from genotransfer.formats.convert import open_genotypes
 from genotransfer.formats.files import replace_together
@@ -30,7 +30,7 @@ from genotransfer.formats.oxford import write_oxford
 from genotransfer.formats.plink import SUFFIXES
 from genotransfer.formats.twentythreeandme import write_23andme
 from genotransfer.genotypes import SAMPLE_COLUMNS, Genotypes
-from genotransfer.phenotypes import CohortPhenotypes, read_phenotypes
+from genotransfer.phenotypes import CohortPhenotypes, read_columns, read_phenotypes
 from genotransfer.randomness import make_generator
 from genotransfer.simulation.haplotypes import simulate_genotypes
 from genotransfer.simulation.panel import ReferencePanel, load_shipped_panel, read_hapgen_panel
@@ -209,7 +209,8 @@ def _ingest(
         role: _find_phenotyped(study, settings, role, view, counts)
         for role, view in (("source", aligned.source), ("target", aligned.target))
     }
-    learning, final = _divide(study, eligible["target"])
+    marked = _read_final_mark(settings, aligned.target)
+    learning, final = _divide(study, eligible["target"], marked)
     written = {
         "source": aligned.source.select(samples=eligible["source"]).write(targets["source"]),
         "target": aligned.target.select(samples=learning).write(targets["target"]),
@@ -244,7 +245,8 @@ def _ingest_statistics(
     reference = aligned.genotypes
     target = replace(target.select(variants=kept), variants=reference.variants)
     counts |= describe_alignment(study, source, aligned)
-    learning, final = _divide(study, _find_phenotyped(study, settings, "target", target, counts))
+    eligible = _find_phenotyped(study, settings, "target", target, counts)
+    learning, final = _divide(study, eligible, _read_final_mark(settings, target))
     if source.reference is None:
         reference = target.select(samples=learning)
     written = {
@@ -294,18 +296,51 @@ def read_cohort(
         )
 
 
-def _divide(study: Study, eligible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Draw which samples of the target learn and which are FD; each in the order of the file."""
+def _read_final_mark(settings: GenotypeFiles, target: Genotypes) -> Bool[np.ndarray, " n_samples"] | None:
+    """Return who of the target is marked for FD; None where nobody has marked any."""
+    files = settings.target
+    if not files.final_column:
+        return None
+    with localise(settings.resolve(files.phenotypes)) as path:
+        table = read_columns(path, files.iid_column, [files.final_column]).set_index(files.iid_column)
+        marks = table[files.final_column]
+        if wrong := sorted(set(marks) - {"0", "1"}):
+            raise InputError(
+                f"column {files.final_column!r} holds {wrong[0]!r}",
+                remedy="Write 1 for the people of FD and 0 for the others",
+                file=path,
+                row=int(np.flatnonzero(marks == wrong[0])[0]) + 2,
+            )
+    return target.samples["iid"].map(marks == "1").fillna(False).to_numpy(dtype=bool)
+
+
+def _divide(
+    study: Study, eligible: np.ndarray, marked: Bool[np.ndarray, " n_samples"] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which samples of the target learn and which are FD; each in the order of the file.
+
+    Where FD is marked, the others learn; it is drawn otherwise.
+    """
     wanted = study.splits.target.total
     final = study.splits.final
-    if len(eligible) < wanted + (final or 1):
-        raise StudyError(
-            f"splits.target asks for {wanted} samples and FD for {final or 'at least 1'}, but {study.target} "
-            f"has {len(eligible)} with genotypes and phenotype. Make the splits smaller or give more samples."
-        )
-    order = make_generator(study.seed, "final").permutation(eligible)
+    generator = make_generator(study.seed, "final")
+    if marked is not None:
+        learning, kept = eligible[~marked[eligible]], eligible[marked[eligible]]
+        _check_enough(study, len(learning), len(kept), wanted, final)
+        return np.sort(generator.permutation(learning)[:wanted]), np.sort(generator.permutation(kept)[:final])
+    _check_enough(study, len(eligible) - (final or 1), final or 1, wanted, final)
+    order = generator.permutation(eligible)
     chosen = order[wanted : None if final is None else wanted + final]
     return np.sort(order[:wanted]), np.sort(chosen)
+
+
+def _check_enough(study: Study, n_learning: int, n_final: int, wanted: int, final: int | None) -> None:
+    if n_learning >= wanted and n_final >= (final or 1):
+        return
+    raise StudyError(
+        f"splits.target asks for {wanted} samples and FD for {final or 'at least 1'}, but {study.target} "
+        f"has {n_learning + n_final} with genotypes and phenotype. Make the splits smaller or give more samples."
+    )
 
 
 def _write_formats(study: Study, genotypes: Genotypes, role: str) -> None:

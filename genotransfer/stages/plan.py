@@ -32,6 +32,27 @@ def plan_study(
     StudyError
         The study is not valid, or a loop does not agree with it.
     """
+    study = check_loops(text, phenotypes, families)
+    with replace_together(planned, *([] if summary is None else [summary])) as [path, *told]:
+        path.write_text(study.to_json(with_cluster=False))
+        for one in told:
+            one.write_text(describe_plan(study))
+    return study
+
+
+def check_loops(text: str, phenotypes: list[str], families: list[str]) -> Study:
+    """Return the study, having checked that a pipeline loops over what it has.
+
+    Parameters
+    ----------
+    text : the study, YAML or JSON.
+    phenotypes, families : what the pipeline loops over; must be the study's own.
+
+    Raises
+    ------
+    StudyError
+        The study is not valid, or a loop does not agree with it.
+    """
     study = parse_study(text)
     for name, given, due in (
         ("phenotypes", phenotypes, study.phenotype_names),
@@ -42,10 +63,6 @@ def plan_study(
                 f"The pipeline's parameter {name!r} is {given}, but the study {study.name!r} has {due}. "
                 f"Set {name} to {due}."
             )
-    with replace_together(planned, *([] if summary is None else [summary])) as [path, *told]:
-        path.write_text(study.to_json(with_cluster=False))
-        for one in told:
-            one.write_text(describe_plan(study))
     return study
 
 

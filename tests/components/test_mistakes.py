@@ -36,6 +36,10 @@ FACTS = {
     "results": {"kind": "results", "n_rows": 1},
     "figures": {"kind": "figures"},
     "report": {"kind": "report"},
+    "tracked": {"kind": "tracked"},
+    "registered": {"kind": "registered", "n_versions": 1},
+    "decisions": {"kind": "decisions", "n_promoted": 1},
+    "landing": {"kind": "landing", "outcome": "new", "n_new": 1},
 }
 FACTS |= {"truths": FACTS["truth"]}
 FILESET = {"population": "A", "n_samples": 1, "n_variants": 1, "build": "", "sha256": "0"}

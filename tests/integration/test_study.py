@@ -39,6 +39,8 @@ TASKS = {
     "show_performance": 2,
     "write_report": 1,
     "track_study": 1,
+    "register_models": 1,
+    "promote_models": 1,
 }
 
 

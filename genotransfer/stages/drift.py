@@ -1,0 +1,134 @@
+"""Drift of new people: measured with the champions, before anybody learns from them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from genotransfer.config import GenotypeFiles, PhenotypeFiles, Study
+from genotransfer.errors import InputError
+from genotransfer.formats.convert import open_genotypes
+from genotransfer.formats.files import replace_together
+from genotransfer.genotypes import Genotypes
+from genotransfer.phenotypes import read_columns, read_phenotypes
+from genotransfer.prediction.cohorts import FilesetCohort, read_matched
+from genotransfer.prediction.match import match_model
+from genotransfer.prediction.opened import Bundle, load_bundle
+from genotransfer.retraining.drift import (
+    FrequencyDrift,
+    ScoreDrift,
+    describe_drift,
+    measure_frequency_drift,
+    measure_score_drift,
+)
+from genotransfer.retraining.plan import FINAL, ORIGIN, Landing
+from genotransfer.storage import localise
+from genotransfer.tracking import fetch_bundle
+from genotransfer.tracking.client import find_uri
+from genotransfer.tracking.registry import CHAMPION, name_model
+
+
+@dataclass(frozen=True)
+class MeasuredDrift:
+    """Drift of allele frequencies, and of each champion's scores by phenotype."""
+
+    frequencies: FrequencyDrift
+    scores: dict[str, ScoreDrift]
+
+    def list_metrics(self) -> dict[str, float]:
+        """Return the numbers that are defined, by name."""
+        numbers = {f"frequency_{name}": float(value) for name, value in asdict(self.frequencies).items()}
+        for phenotype, one in self.scores.items():
+            numbers |= {f"{phenotype}_{name}": float(value) for name, value in asdict(one).items()}
+        return {name: value for name, value in numbers.items() if np.isfinite(value)}
+
+
+def measure_drift(
+    study: Study, landing: str | Path, folder: str | Path, summary: str | Path
+) -> MeasuredDrift:
+    """Compare the new people with those before: allele frequencies, and the champions' scores.
+
+    New people of FD are left aside: nothing looks at them before the final evaluation.
+
+    Parameters
+    ----------
+    study : as planned by the retraining.
+    landing : what the retraining found.
+    folder : where ``drift.json`` and ``variants.parquet`` are written.
+    summary : where it is told, Markdown.
+    """
+    found = Landing.read(landing)
+    assert isinstance(study.genotypes, GenotypeFiles)
+    files = study.genotypes.target
+    with tempfile.TemporaryDirectory(prefix="genotransfer-") as scratch:
+        everyone = open_genotypes(study.genotypes.resolve(files.genotypes), Path(scratch) / "target")
+        with localise(study.genotypes.resolve(files.phenotypes)) as path:
+            people = read_columns(path, files.iid_column, [ORIGIN, FINAL]).set_index(files.iid_column)
+            people = people.loc[everyone.samples["iid"]]
+            is_new = people[ORIGIN].isin(found.cohorts).to_numpy()
+            shown = (people[FINAL] != "1").to_numpy()
+            before, new = everyone.select(samples=~is_new & shown), everyone.select(samples=is_new & shown)
+            frequencies, table = measure_frequency_drift(before, new)
+            scores = {}
+            for phenotype in study.phenotype_names:
+                champion = _find_champion(study, phenotype, Path(scratch) / phenotype)
+                if champion is not None:
+                    labels = _read_labels(study, phenotype, path, new)
+                    scores[phenotype] = measure_score_drift(
+                        _score(champion, before), _score(champion, labels.genotypes), labels.values
+                    )
+    made = MeasuredDrift(frequencies, scores)
+    folder = Path(folder)
+    with replace_together(folder / "drift.json", folder / "variants.parquet", summary) as [
+        facts,
+        variants,
+        page,
+    ]:
+        facts.write_text(json.dumps(made.list_metrics(), indent=1))
+        table.to_parquet(variants, index=False)
+        page.write_text(describe_drift(frequencies, scores, table))
+    return made
+
+
+@dataclass(frozen=True, eq=False)
+class _Labelled:
+    genotypes: Genotypes
+    values: np.ndarray
+
+
+def _read_labels(study: Study, phenotype: str, path: Path, people: Genotypes) -> _Labelled:
+    """Return the people that have a phenotype, and their labels."""
+    assert isinstance(study.phenotypes, PhenotypeFiles)
+    assert isinstance(study.genotypes, GenotypeFiles)
+    [column] = [one for one in study.phenotypes.columns if one.name == phenotype]
+    read = read_phenotypes(
+        path,
+        column.column,
+        iid_column=study.genotypes.target.iid_column,
+        threshold=None if column.threshold == "binary" else column.threshold,
+        samples=people.samples["iid"],
+    ).table
+    values = read.set_index("IID")["phenotype"]
+    at = np.flatnonzero(people.samples["iid"].isin(values.index).to_numpy())
+    chosen = people.select(samples=at)
+    return _Labelled(chosen, values.loc[chosen.samples["iid"]].to_numpy(dtype=np.int8))
+
+
+def _find_champion(study: Study, phenotype: str, folder: Path) -> Bundle | None:
+    if not study.registry.enabled:
+        return None
+    try:
+        return load_bundle(
+            fetch_bundle(f"models:/{name_model(study, phenotype)}@{CHAMPION}", find_uri(study), folder)
+        )
+    except InputError:  # there is none yet
+        return None
+
+
+def _score(bundle: Bundle, people: Genotypes) -> np.ndarray:
+    match = match_model(bundle.variants, people.variants, ambiguous="keep")
+    return bundle.score(read_matched(FilesetCohort(people), match, slice(None)))
