@@ -15,7 +15,7 @@ from genotransfer.formats.files import require_file
 from genotransfer.formats.oxford import read_oxford, write_oxford
 from genotransfer.formats.twentythreeandme import read_23andme, write_23andme
 from genotransfer.formats.vcf import read_vcf
-from genotransfer.genotypes import MISSING, Genotypes
+from genotransfer.genotypes import MISSING, Genotypes, VariantFilter
 
 READABLE = ("plink", "oxford", "vcf", "23andme")
 WRITABLE = ("plink", "oxford", "23andme")
@@ -80,6 +80,7 @@ def open_genotypes(
     chromosome: str | None = None,
     hard_call_threshold: float = 0.9,
     reference: str | Path | pd.DataFrame | None = None,
+    keep: VariantFilter | None = None,
 ) -> Genotypes:
     """Open genotypes of any supported format.
 
@@ -92,6 +93,7 @@ def open_genotypes(
     sample : the .sample file of a .gen; the .gen's name with ``.sample`` when None.
     chromosome, hard_call_threshold : see `read_oxford`.
     reference : variants for `read_23andme`, as a table, a .bim or a PLINK prefix.
+    keep : which variants of a .gen, .vcf or .bcf to keep, by chromosome, id and position; all when None.
 
     Returns
     -------
@@ -110,9 +112,10 @@ def open_genotypes(
             prefix_out=scratch_prefix,
             chromosome=chromosome,
             hard_call_threshold=hard_call_threshold,
+            keep=keep,
         )
     if kind == "vcf":
-        return read_vcf(path, prefix_out=scratch_prefix)
+        return read_vcf(path, prefix_out=scratch_prefix, keep=keep)
     if kind == "23andme":
         return read_23andme(path, _read_reference(reference, path), scratch_prefix)
     return Genotypes.open(path)

@@ -130,7 +130,7 @@ def predict_file(
     parts: list[_Part] = []
     with tempfile.TemporaryDirectory(prefix="genotransfer-") as scratch:
         for cohort in open_cohorts(
-            input, scratch, from_format=from_format, sample=sample, chromosome=chromosome
+            input, scratch, wanted, from_format=from_format, sample=sample, chromosome=chromosome
         ):
             match = match_model(wanted, cohort.variants, ambiguous=ambiguous)
             rates = measure_match(bundle, match)
