@@ -29,7 +29,7 @@ from genotransfer.prediction.match import VariantMatch, match_model
 from genotransfer.prediction.opened import Bundle, open_model
 
 # Genotypes of a block of people held at a time.
-BLOCK_GENOTYPES = 1 << 28
+BLOCK_GENOTYPES = 1 << 27
 ROWS_AT_ONCE = 2048
 COLUMNS = [
     "iid",
