@@ -176,7 +176,7 @@ def test_a_person_of_whom_little_is_called_is_told(bundle, tmp_path):
 
 
 def test_another_build_is_suspected(bundle, expected, tmp_path):
-    moved = TABLE.assign(position=TABLE["position"] + 31_337)
+    moved = TABLE.assign(position=TABLE["position"] + 137)  # each where the next one is in the model
     done = predict(bundle, tmp_path, moved)
     assert (done.table["probability"].to_numpy() == expected).all()
     assert [one for one in done.warnings if one.startswith("Another genome build is suspected: 100% of")]
