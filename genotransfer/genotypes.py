@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +19,8 @@ BED_MAGIC = b"\x6c\x1b\x01"
 VARIANT_COLUMNS = ["chromosome", "id", "cm", "position", "counted", "other"]
 SAMPLE_COLUMNS = ["fid", "iid", "father", "mother", "sex", "phenotype"]
 BED_READER_MISSING = -127
+# Says of a variant's chromosome, id and position (bp) whether a reader is to keep it.
+VariantFilter = Callable[[str, str, int], bool]
 
 
 @dataclass(frozen=True)

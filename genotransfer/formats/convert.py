@@ -16,7 +16,7 @@ from genotransfer.formats.files import require_file
 from genotransfer.formats.oxford import read_oxford, write_oxford
 from genotransfer.formats.twentythreeandme import read_23andme, write_23andme
 from genotransfer.formats.vcf import read_vcf
-from genotransfer.genotypes import MISSING, Genotypes
+from genotransfer.genotypes import MISSING, Genotypes, VariantFilter
 from genotransfer.storage import fetch_fileset, localise, stage_output
 
 READABLE = ("plink", "oxford", "vcf", "23andme")
@@ -83,6 +83,7 @@ def open_genotypes(
     hard_call_threshold: float = 0.9,
     reference: str | Path | pd.DataFrame | None = None,
     progress: Progress | None = None,
+    keep: VariantFilter | None = None,
 ) -> Genotypes:
     """Open genotypes of any supported format.
 
@@ -96,6 +97,7 @@ def open_genotypes(
     chromosome, hard_call_threshold : see `read_oxford`.
     reference : variants for `read_23andme`, as a table, a .bim or a PLINK prefix.
     progress : told how much of a file in a bucket has arrived.
+    keep : which variants of a .gen, .vcf or .bcf to keep, by chromosome, id and position; all when None.
 
     Returns
     -------
@@ -116,9 +118,10 @@ def open_genotypes(
                     prefix_out=scratch_prefix,
                     chromosome=chromosome,
                     hard_call_threshold=hard_call_threshold,
+                    keep=keep,
                 )
         if kind == "vcf":
-            return read_vcf(here, prefix_out=scratch_prefix)
+            return read_vcf(here, prefix_out=scratch_prefix, keep=keep)
         if kind == "23andme":
             return read_23andme(here, _read_reference(reference, path), scratch_prefix)
         return Genotypes.open(here)

@@ -24,7 +24,7 @@ from genotransfer.formats import plink
 from genotransfer.formats.chromosomes import AUTOSOMES_AND_SEX, UNKNOWN, name_chromosome
 from genotransfer.formats.files import decode_text, read_lines, replace_together
 from genotransfer.formats.oxford_samples import read_sample_file, write_sample_file
-from genotransfer.genotypes import MISSING, VARIANT_COLUMNS, Genotypes
+from genotransfer.genotypes import MISSING, VARIANT_COLUMNS, Genotypes, VariantFilter
 
 # Probabilities are printed with few digits, so their sum may miss 1 by this much.
 SUM_TOLERANCE = 0.02
@@ -40,6 +40,7 @@ def read_oxford(
     prefix_out: str | Path,
     chromosome: str | None = None,
     hard_call_threshold: float = 0.9,
+    keep: VariantFilter | None = None,
 ) -> Genotypes:
     """Turn a .gen and a .sample file into a PLINK fileset and open it.
 
@@ -56,6 +57,8 @@ def read_oxford(
     chromosome : the chromosome of all variants of a .gen with five leading columns. When None,
         the first column is taken if it names a chromosome; otherwise the chromosome is 0, unknown.
     hard_call_threshold : probability, above .5 and up to 1.
+    keep : which variants to keep, by chromosome, id and position; all when None. Probabilities of the
+        others are not looked at.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def read_oxford(
             f"a hard-call threshold of {hard_call_threshold}", remedy="Give a probability above .5, up to 1"
         )
     samples = read_sample_file(sample)
-    reader = _GenReader(Path(gen), samples, Path(sample), chromosome, hard_call_threshold)
+    reader = _GenReader(Path(gen), samples, Path(sample), chromosome, hard_call_threshold, keep)
     plink.write_blocks(prefix_out, samples, reader.blocks())
     return replace(Genotypes.open(prefix_out), counts=reader.counts)
 
@@ -132,6 +135,7 @@ class _GenReader:
     sample_path: Path
     chromosome: str | None
     threshold: float
+    keep: VariantFilter | None = None
     counts: dict[str, int] = field(
         default_factory=lambda: {"uncertain genotypes": 0, "genotypes without probabilities": 0}
     )
@@ -154,9 +158,10 @@ class _GenReader:
                     f"{len(line.split())} columns where {self.leading + 3 * len(self.samples)} are due",
                     number,
                 )
-            variants.append(
-                self._read_variant([decode_text(one, self.path, number) for one in leading], number)
-            )
+            variant = self._read_variant([decode_text(one, self.path, number) for one in leading], number)
+            if self.keep is not None and not self.keep(variant[0], variant[1], variant[3]):
+                continue
+            variants.append(variant)
             dosages.append(self._call(rest, number))
             if len(variants) == size:
                 yield pd.DataFrame(variants, columns=VARIANT_COLUMNS), np.stack(dosages, axis=1)

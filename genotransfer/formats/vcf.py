@@ -19,7 +19,7 @@ from genotransfer.errors import InputError
 from genotransfer.formats import plink
 from genotransfer.formats.chromosomes import name_chromosome
 from genotransfer.formats.files import require_file
-from genotransfer.genotypes import MISSING, SAMPLE_COLUMNS, VARIANT_COLUMNS, Genotypes
+from genotransfer.genotypes import MISSING, SAMPLE_COLUMNS, VARIANT_COLUMNS, Genotypes, VariantFilter
 
 # What a whole bgzip file ends with (SAM/BAM specification, section 4.1.2).
 BGZF_START = b"\x1f\x8b\x08\x04"
@@ -29,7 +29,7 @@ CYVCF2_MISSING = 3
 BLOCK_GENOTYPES = 1 << 23
 
 
-def read_vcf(path: str | Path, *, prefix_out: str | Path) -> Genotypes:
+def read_vcf(path: str | Path, *, prefix_out: str | Path, keep: VariantFilter | None = None) -> Genotypes:
     """Turn the SNPs of a VCF or BCF file into a PLINK fileset and open it.
 
     Dosages count copies of ALT. A genotype with a missing allele is missing; a haploid one counts
@@ -40,6 +40,7 @@ def read_vcf(path: str | Path, *, prefix_out: str | Path) -> Genotypes:
     ----------
     path : a .vcf, .vcf.gz or .bcf file.
     prefix_out : path of the fileset to write, without ``.bed``.
+    keep : which SNPs to keep, by chromosome, id and position; all when None.
 
     Returns
     -------
@@ -61,7 +62,7 @@ def read_vcf(path: str | Path, *, prefix_out: str | Path) -> Genotypes:
             remedy="Install the extra: pip install 'genotransfer[vcf]'",
         )
     check_end(path)
-    reader = _VcfReader(path)
+    reader = _VcfReader(path, keep)
     names = reader.read_sample_names()
     samples = pd.DataFrame([(name, name, "0", "0", 0, "-9") for name in names], columns=SAMPLE_COLUMNS)
     plink.write_blocks(prefix_out, samples, reader.blocks())
@@ -73,6 +74,7 @@ class _VcfReader:
     """The records of one file, in blocks, with counts of those left out."""
 
     path: Path
+    keep: VariantFilter | None = None
     counts: dict[str, int] = field(
         default_factory=lambda: {
             "records with several alternative alleles": 0,
@@ -148,6 +150,8 @@ class _VcfReader:
         if name in (None, "."):
             name = f"{chromosome}:{record.POS}:{ref}:{alts[0]}"
             self.counts["SNPs named by position"] += 1
+        if self.keep is not None and not self.keep(chromosome, name, record.POS):
+            return None
         if name in seen:
             self.counts["records with an id that stood before"] += 1
             return None

@@ -74,9 +74,24 @@ class Person:
 Cohort = FilesetCohort | Person
 
 
+class Wanted:
+    """Keeps what shares an id or a position with a model, and the first variant, so that a file has one."""
+
+    def __init__(self, variants: pd.DataFrame) -> None:
+        self._ids = set(variants["id"])
+        self._positions = set(variants["position"].tolist())
+        self._any = False
+
+    def __call__(self, chromosome: str, name: str, position: int) -> bool:
+        """Say whether to keep a variant."""
+        first, self._any = not self._any, True
+        return first or name in self._ids or position in self._positions
+
+
 def open_cohorts(
     path: str | Path,
     scratch: str | Path,
+    wanted: pd.DataFrame,
     *,
     from_format: str | None = None,
     sample: str | Path | None = None,
@@ -88,6 +103,7 @@ def open_cohorts(
     ----------
     path, from_format, sample, chromosome : see `genotransfer.formats.convert.open_genotypes`.
     scratch : folder for the PLINK fileset that other formats are brought to.
+    wanted : the model's variants; of a .gen or .vcf nothing else is brought to it.
 
     Raises
     ------
@@ -100,7 +116,12 @@ def open_cohorts(
         return
     yield FilesetCohort(
         open_genotypes(
-            path, Path(scratch) / "genotypes", from_format=from_format, sample=sample, chromosome=chromosome
+            path,
+            Path(scratch) / "genotypes",
+            from_format=from_format,
+            sample=sample,
+            chromosome=chromosome,
+            keep=Wanted(wanted),
         )
     )
 

@@ -29,7 +29,7 @@ from genotransfer.prediction.match import VariantMatch, match_model
 from genotransfer.prediction.opened import Bundle, open_model
 
 # Genotypes of a block of people held at a time.
-BLOCK_GENOTYPES = 1 << 28
+BLOCK_GENOTYPES = 1 << 27
 ROWS_AT_ONCE = 2048
 COLUMNS = [
     "iid",
@@ -130,7 +130,7 @@ def predict_file(
     parts: list[_Part] = []
     with tempfile.TemporaryDirectory(prefix="genotransfer-") as scratch:
         for cohort in open_cohorts(
-            input, scratch, from_format=from_format, sample=sample, chromosome=chromosome
+            input, scratch, wanted, from_format=from_format, sample=sample, chromosome=chromosome
         ):
             match = match_model(wanted, cohort.variants, ambiguous=ambiguous)
             rates = measure_match(bundle, match)

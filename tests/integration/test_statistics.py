@@ -11,6 +11,8 @@ import yaml
 from genotransfer.errors import AlignmentError, InputError
 from genotransfer.genotypes import Genotypes
 from genotransfer.models.store import load_predictor
+from genotransfer.prediction.bundle import export_bundle
+from genotransfer.prediction.predict import predict_file
 from genotransfer.stages import genotypes as stage
 from genotransfer.stages import models
 from genotransfer.study_files import parse_study
@@ -102,6 +104,34 @@ def test_a_study_of_statistics_finds_the_association(made):
     assert scores[["source_cv_accuracy", "source_ed_accuracy"]].isna().all(axis=None)
     assert (scores["target_cv_accuracy"] > 0.7).all()
     assert set(board["fit_on"]) == {"target"}
+
+
+def test_its_model_predicts_from_the_targets_own_file(made, files, tmp_path):
+    """Nobody of the source has genotypes; the target's file has alleles and names of its own."""
+    members = pd.read_parquet(made / "selection" / "members.parquet")
+    bundle = export_bundle(
+        tmp_path / "bundle",
+        read_study(files, {"statistics": "src.sick.glm.logistic.hybrid", "reference": "src"}),
+        "height",
+        selection_folder=made / "selection",
+        results_folder=made / "results",
+        models={part: str(made / "models" / part) for part in members["part"]},
+        genotypes={role: str(made / "genotypes" / role) for role in ("source", "target", "final")},
+        phenotypes_folder=made / "kept" / "height",
+    )
+    facts = bundle.facts
+    assert (facts.n_source, facts.ancestry.source_mean, facts.n_target) == (0, None, 60)
+    statistics = pd.read_parquet(made / "genotypes" / "source" / "statistics.parquet").set_index("id")
+    known = statistics.loc[bundle.variants["id"], "frequency"].to_numpy()
+    assert bundle.variants["source_frequency"].to_numpy() == pytest.approx(known)
+    done = predict_file(bundle, files / "tgt")
+    expected = pd.read_parquet(made / "results" / "predictions.parquet")
+    expected = expected[expected["method"] == "chosen"].set_index("IID")["score"]
+    found = done.table.set_index("iid").loc[expected.index, "probability"]
+    assert found.to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-12)
+    assert (done.match_rate, len(done.table)) == (1, 110)
+    # One simulated population under two names: nothing tells them apart.
+    assert [one for one in done.warnings if "cannot be told" in one]
 
 
 def test_statistics_and_filesets_are_of_the_same_variants_and_alleles(made, files):

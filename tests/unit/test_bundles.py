@@ -10,12 +10,16 @@ from scipy import stats
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
+from genotransfer.alignment import align_populations
+from genotransfer.counts import count_alleles, count_genotypes
 from genotransfer.errors import AlignmentError, InputError
+from genotransfer.genotypes import Genotypes
 from genotransfer.intervals import wilson_interval
 from genotransfer.prediction.ancestry import describe_people, measure_ancestry, score_people, thin_variants
 from genotransfer.prediction.calibration import locate_bins, measure_calibration, tabulate_calibration
 from genotransfer.prediction.frames import describe_pyfunc, predict_frame
 from genotransfer.prediction.opened import load_bundle, open_model
+from tests.genotype_support import DATA
 from tests.prediction_support import (
     N_VARIANTS,
     draw_people,
@@ -216,6 +220,27 @@ def test_people_who_were_not_seen_lie_about_the_mean_of_those_who_were():
     assert abs(z.mean()) < 0.35
     assert (naive.mean() - facts.target_mean) / facts.target_sd > 2 * abs(z.mean())
     assert facts.source_mean < 0 < facts.target_mean
+
+
+def test_real_people_are_told_apart_and_their_own_are_not_far(tmp_path):
+    """African and European genotypes: half of each learn, and the other half come as new people."""
+    files = DATA / "association"
+    aligned = align_populations(Genotypes.open(files / "eur"), Genotypes.open(files / "afr"))
+    europe, africa = aligned.source, aligned.target
+    halves = [np.arange(400) < 200, np.arange(400) >= 200]
+    learnt = [one.select(samples=halves[0]) for one in (africa, europe)]
+    counts = [count_alleles(count_genotypes(one)[:, 0]) for one in learnt]
+    frequencies = [one[:, 0] / np.maximum(one.sum(axis=1), 1) for one in counts]
+    at = thin_variants(learnt, frequencies, np.ones(africa.n_variants, dtype=bool))
+    table = africa.variants.iloc[at].assign(frequency=frequencies[0][at], source_frequency=frequencies[1][at])
+    facts = describe_people(table, *(one.read(at) for one in learnt))
+    new, _ = score_people(africa.select(samples=halves[1]).read(at), table)
+    z = (new - facts.target_mean) / facts.target_sd
+    assert (abs(z.mean()), z.std()) == pytest.approx((0, 1), abs=0.25)
+    assert abs(z).max() < 5
+    theirs, _ = score_people(europe.select(samples=halves[1]).read(at), table)
+    assert ((theirs - facts.target_mean) / facts.target_sd).max() < -8
+    assert abs((theirs - facts.source_mean) / facts.source_sd).max() < 5
 
 
 def test_missing_labels_of_the_source_leave_its_people_unknown():

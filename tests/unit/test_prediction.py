@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from genotransfer.alleles import complement_alleles
 from genotransfer.errors import InputError
+from genotransfer.formats.convert import open_genotypes
 from genotransfer.formats.oxford import write_oxford
 from genotransfer.formats.twentythreeandme import write_23andme
 from genotransfer.prediction.cautions import judge_model
@@ -17,7 +18,14 @@ from genotransfer.prediction.facts import FinalEvaluation
 from genotransfer.prediction.match import match_model
 from genotransfer.prediction.predict import predict_file
 from genotransfer.prediction.summary import compose_summary
-from tests.prediction_support import N_VARIANTS, draw_people, make_bundle, make_table, write_people
+from tests.prediction_support import (
+    N_ANCESTRY,
+    N_VARIANTS,
+    draw_people,
+    make_bundle,
+    make_table,
+    write_people,
+)
 
 N = 25
 TABLE = make_table()
@@ -168,7 +176,7 @@ def test_a_person_of_whom_little_is_called_is_told(bundle, tmp_path):
 
 
 def test_another_build_is_suspected(bundle, expected, tmp_path):
-    moved = TABLE.assign(position=TABLE["position"] + 31_337)
+    moved = TABLE.assign(position=TABLE["position"] + 137)  # each where the next one is in the model
     done = predict(bundle, tmp_path, moved)
     assert (done.table["probability"].to_numpy() == expected).all()
     assert [one for one in done.warnings if one.startswith("Another genome build is suspected: 100% of")]
@@ -254,6 +262,26 @@ def test_other_formats_give_the_same(bundle, expected, tmp_path, form):
     assert done.table["probability"].to_numpy() == pytest.approx(
         known[done.table["iid"]].to_numpy(), rel=1e-12
     )
+
+
+def test_only_what_the_model_needs_is_brought_over(bundle, expected, tmp_path, monkeypatch):
+    """Of a .gen with many other variants, those of the model, of ancestry, and the file's first."""
+    more = make_table(900).assign(position=lambda t: t["position"] - 5).iloc[N_ANCESTRY:]
+    table = pd.concat([more, TABLE], ignore_index=True)
+    dosages = np.concatenate([draw_people(more, N), DOSAGES], axis=1)
+    genotypes = write_people(tmp_path / "people", table, dosages)
+    write_oxford(genotypes, tmp_path / "p.gen", tmp_path / "p.sample")
+    opened = []
+    monkeypatch.setattr(
+        "genotransfer.prediction.cohorts.open_genotypes",
+        lambda *given, **how: opened.append(open_genotypes(*given, **how)) or opened[-1],
+    )
+    done = predict_file(bundle, tmp_path / "p.gen")
+    assert (done.table["probability"].to_numpy() == expected).all()
+    assert list(opened[0].variants["id"]) == [f"rs{N_ANCESTRY}", *TABLE["id"]]
+    write_oxford(genotypes.select(variants=np.arange(9)), tmp_path / "q.gen", tmp_path / "q.sample")
+    with pytest.raises(InputError, match=r"holds 0\.0%.*the file's with rs400 at 21:64795"):
+        predict_file(bundle, tmp_path / "q.gen")
 
 
 @pytest.mark.parametrize("renamed", [False, True])
