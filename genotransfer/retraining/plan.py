@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -187,6 +188,8 @@ def _look(
                 "(retraining.least_people). Nothing was trained."
             )
             _remove(local)
+            with suppress(OSError):  # of a bucket it is a scratch folder, which goes by itself
+                local.parent.rmdir()
             return tell("waiting", reason, **counts), study
         final = _draw_final(study, people, is_new, files.iid_column)
         table = people.assign(**{FINAL: final.astype(int)})
