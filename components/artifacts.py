@@ -213,6 +213,7 @@ TITLES = {
     "decisions": "Decisions on challengers",
     "landing": "New cohorts",
     "drift": "Drift",
+    "prediction": "Predictions",
 }
 
 

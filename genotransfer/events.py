@@ -59,6 +59,12 @@ def report_task(task: str, item: str = "") -> Iterator[Progress]:
     _write(task, item, "ended")
 
 
+def name_job(run: str) -> str:
+    """Return the name of the run a task belongs to: the launcher's, or `run` where it gave none."""
+    job = os.environ.get(JOB_VARIABLE)
+    return Path(job).name if job else run
+
+
 def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     """Return the whole lines written since `offset`, and the offset to go on from."""
     if not path.exists():

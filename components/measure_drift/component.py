@@ -22,9 +22,6 @@ def measure_drift(
         summary: The drift in words.
         metrics: The numbers.
     """
-    import json
-    from pathlib import Path
-
     from components.artifacts import DriftFacts, LandingFacts, StudyFacts, describe, expect, name_shown
     from genotransfer.events import report_task
     from genotransfer.stages import drift as stage
@@ -34,9 +31,8 @@ def measure_drift(
         expect(planned, StudyFacts)
         expect(landing, LandingFacts)
         made = stage.measure_drift(plan.read_study(planned.path), landing.path, drift.path, summary.path)
-        numbers = made.list_metrics()
-        for name, value in numbers.items():
+        for name, value in made.list_metrics().items():
             metrics.log_metric(name, value)
-        Path(metrics.path).write_text(json.dumps(numbers))
+        made.write_metrics(metrics.path)
         describe(drift, DriftFacts(n_drifted=made.frequencies.n_drifted))
         name_shown({"Drift in words": summary, "Drift in numbers": metrics})

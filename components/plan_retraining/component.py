@@ -28,21 +28,16 @@ def plan_retraining(
         landing: What was found, JSON.
         summary: What was found, in words.
     """
-    import os
-    from pathlib import Path
-
     from components.artifacts import LandingFacts, StudyFacts, describe, name_shown
-    from genotransfer.events import JOB_VARIABLE, report_task
+    from genotransfer.events import name_job, report_task
     from genotransfer.retraining import plan as retraining
     from genotransfer.stages import plan
 
     with report_task("plan_retraining"):
         plan.check_loops(study, phenotypes, families)
-        job = os.environ.get(JOB_VARIABLE)
-        found = retraining.plan_retraining(study, Path(job).name if job else run, planned.path, landing.path)
+        found = retraining.plan_retraining(study, name_job(run), planned.path, landing.path, summary.path)
         chosen = plan.read_study(planned.path)
         describe(planned, StudyFacts(name=chosen.name, seed=chosen.seed))
         describe(landing, LandingFacts(outcome=found.outcome, n_new=found.n_new))
-        Path(summary.path).write_text(retraining.describe_landing(found))
         name_shown({"What is new": summary})
         return found.outcome

@@ -49,6 +49,7 @@ def track_study(
         TrackedFacts,
         describe,
         expect,
+        expect_genotypes,
         list_data,
     )
     from genotransfer import tracking
@@ -60,6 +61,7 @@ def track_study(
         expect(results, ResultsFacts)
         expect(selection, SelectionFacts)
         expect(report, ReportFacts)
+        expect_genotypes(source=source_genotypes, target=target_genotypes, final=final_genotypes)
         tracking.track_study(
             plan.read_study(planned.path),
             results.path,

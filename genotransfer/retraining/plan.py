@@ -60,18 +60,15 @@ class Landing:
     n_people: int = 0
     n_doubled: int = 0
 
-    def write(self, path: str | Path) -> None:
-        """Write it as JSON."""
-        with replace_together(path) as [temporary]:
-            temporary.write_text(json.dumps(asdict(self), indent=1))
-
     @classmethod
     def read(cls, path: str | Path) -> Landing:
-        """Read what `write` wrote."""
+        """Read what `plan_retraining` wrote."""
         return cls(**json.loads(Path(path).read_text()))
 
 
-def plan_retraining(text: str, run: str, planned: str | Path, landing: str | Path) -> Landing:
+def plan_retraining(
+    text: str, run: str, planned: str | Path, landing: str | Path, summary: str | Path
+) -> Landing:
     """Find what is new at the study's place, and plan a study on everyone there is.
 
     Where there is something to do, the place is claimed for the run until `finish_retraining`.
@@ -82,7 +79,8 @@ def plan_retraining(text: str, run: str, planned: str | Path, landing: str | Pat
     run : id of this run; given again, as when a task is tried again, it finds its own claim.
     planned : where the study to run is written, as JSON: the target's people are those of all cohorts,
         and a share of the new ones is FD. Without anything to do, the study as it stands.
-    landing : where what was found is written.
+    landing : where what was found is written, JSON.
+    summary : where it is told, Markdown.
 
     Raises
     ------
@@ -106,9 +104,10 @@ def plan_retraining(text: str, run: str, planned: str | Path, landing: str | Pat
             raise
         if found.outcome != "new":
             release(place, run)
-    with replace_together(planned) as [path]:
+    with replace_together(planned, landing, summary) as [path, facts, told]:
         path.write_text(study.to_json(with_cluster=False))
-    found.write(landing)
+        facts.write_text(json.dumps(asdict(found), indent=1))
+        told.write_text(describe_landing(found))
     return found
 
 

@@ -46,6 +46,11 @@ class MeasuredDrift:
             numbers |= {f"{phenotype}_{name}": float(value) for name, value in asdict(one).items()}
         return {name: value for name, value in numbers.items() if np.isfinite(value)}
 
+    def write_metrics(self, path: str | Path) -> None:
+        """Write the numbers as JSON; KFP's cache wants a file behind each artifact."""
+        with replace_together(path) as [temporary]:
+            temporary.write_text(json.dumps(self.list_metrics(), indent=1))
+
 
 def measure_drift(
     study: Study, landing: str | Path, folder: str | Path, summary: str | Path

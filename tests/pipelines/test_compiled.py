@@ -104,6 +104,10 @@ def test_only_the_final_evaluation_reads_fd(tmp_path):
         ("comp-prepare-phenotypes", "final_genotypes"),
         ("comp-evaluate-final", "final_genotypes"),
         ("comp-evaluate-final", "final_phenotypes"),
+        # After the evaluation: its hash, and champion and challenger on the same people.
+        ("comp-track-study", "final_genotypes"),
+        ("comp-register-models", "final_genotypes"),
+        ("comp-promote-models", "final_genotypes"),
     }
 
 
@@ -116,6 +120,8 @@ def test_nothing_that_chooses_reads_the_results_on_fd(tmp_path):
         ("comp-show-performance", "results"),
         ("comp-write-report", "results"),
         ("comp-track-study", "results"),
+        ("comp-register-models", "results"),
+        ("comp-promote-models", "results"),
     }
 
 
