@@ -21,6 +21,8 @@ SCORES_METHOD = "score_transfer"
 METHODS = ("none", "snp_transfer", *NETWORK_METHODS, SCORES_METHOD)
 # The model of score transfer that is a weighted sum of the others.
 STACK = "stack"
+# A score that begins with the registered champion's effects.
+CHAMPION_SCORE = "champion"
 # The study's one model of a phenotype, chosen among all methods; beside the methods in the results.
 CHOSEN = "chosen"
 RESULT_METHODS = (*METHODS, CHOSEN)

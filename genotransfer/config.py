@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from genotransfer.candidates import NETWORK_METHODS
+from genotransfer.candidates import CHAMPION_SCORE, NETWORK_METHODS
 from genotransfer.cluster_settings import Cluster
 from genotransfer.panels import DEFAULT_THRESHOLDS
 from genotransfer.registry_settings import Registry
@@ -33,6 +33,7 @@ ScoreName = Literal[
     "coral",
     "tca",
     "ready",
+    "champion",
 ]  # genotransfer.scores.registry
 DEFAULT_SCORES: list[ScoreName] = ["clumping", "forward", "lasso", "gblup", "susie", "susie_joint"]
 MethodName = Literal[
@@ -281,6 +282,11 @@ class Models(Settings):
     networks: list[NetworkName] = Field(default=list(get_args(NetworkName)), min_length=1)
     scores: list[ScoreName] = Field(default=DEFAULT_SCORES, min_length=1, description="polygenic scores")
     folds: Annotated[int, Field(ge=2)] = Field(5, description="of the scores' cross-validation")
+    champions: dict[str, str] = Field(
+        default_factory=dict,
+        description="of the score 'champion': by phenotype, a bundle's folder or models:/NAME/VERSION to start "
+        "from",
+    )
 
 
 class Training(Settings):
@@ -406,6 +412,12 @@ class Study(Settings):
         if self.genotypes.kind == "simulated" and self.splits.final is None:
             raise ValueError("splits.final must be a number when genotypes are simulated")
         check_study(self)
+        lacking = sorted(set(self.phenotype_names) - set(self.models.champions))
+        if CHAMPION_SCORE in self.models.scores and lacking:
+            raise ValueError(
+                f"models.scores: 'champion' starts from a model, and models.champions names none for "
+                f"{', '.join(lacking)}. Name one, or retrain with retraining.mode fine-tune, which does"
+            )
         for what, named in self._list_names():
             if len(set(named)) != len(named):
                 raise ValueError(f"{what} named twice: {named}")

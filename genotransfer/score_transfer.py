@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int64
 
 from genotransfer.baselines import Fitted, PanelData
-from genotransfer.candidates import SCORES_METHOD, STACK, Candidate
+from genotransfer.candidates import CHAMPION_SCORE, SCORES_METHOD, STACK, Candidate
 from genotransfer.errors import StudyError
 from genotransfer.models.predictors import VARIANT_COLUMNS, ScorePredictor
 from genotransfer.models.standardise import Standardiser, impute_means
@@ -89,6 +89,24 @@ class PeopleLearner:
     def learn(self, name: str, seed: int, source: Sample, target: Sample) -> PolygenicScore:
         """Return the fitted score of a name in `genotransfer.scores.registry.SCORES`."""
         return build_score(name, seed).fit_samples(source, target)
+
+
+@dataclass(frozen=True, eq=False)
+class ChampionLearner(PeopleLearner):
+    """Learns scores from people of both populations; `champion` is moved on from a champion's effects.
+
+    Attributes
+    ----------
+    weights : the champion's, of one copy of each counted allele, in the order of the dosages.
+    """
+
+    weights: Float64[np.ndarray, " n_variants"]
+
+    def learn(self, name: str, seed: int, source: Sample, target: Sample) -> PolygenicScore:
+        """Return the fitted score of a name in `genotransfer.scores.registry.SCORES`."""
+        if name != CHAMPION_SCORE:
+            return super().learn(name, seed, source, target)
+        return build_score(name, seed, weights=self.weights).fit_samples(source, target)
 
 
 def cross_validate(

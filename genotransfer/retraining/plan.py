@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from genotransfer.candidates import CHAMPION_SCORE, SCORES_METHOD
 from genotransfer.config import CohortFiles, GenotypeFiles, PhenotypeFiles, Study
 from genotransfer.errors import StudyError
 from genotransfer.formats.convert import open_genotypes
@@ -22,6 +23,7 @@ from genotransfer.retraining.merging import Cohort, Merged, merge_cohorts
 from genotransfer.retraining.state import Claim, claim, find_new, read_state, release
 from genotransfer.storage import is_remote, localise, stage_output
 from genotransfer.study_files import parse_study
+from genotransfer.tracking.registry import find_champion
 
 Outcome = Literal["new", "nothing", "waiting", "busy"]
 FINAL, ORIGIN, FIRST = "FD", "cohort", "study"
@@ -264,4 +266,8 @@ def _make_study(study: Study, prefix: str, learning: int, iid_column: str) -> St
     }
     raw["splits"]["target"] = {"TD": learning - ed - vd, "VD": vd, "ED": ed}
     raw["splits"]["final"] = None
+    if rule.mode == "fine-tune":
+        raw["transfer"]["methods"] = [SCORES_METHOD]
+        raw["models"]["scores"] = [CHAMPION_SCORE]
+        raw["models"]["champions"] = {name: find_champion(study, name) for name in study.phenotype_names}
     return parse_study(json.dumps(raw))

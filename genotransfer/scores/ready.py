@@ -60,11 +60,22 @@ class ReadyScore(PolygenicScore):
         return self
 
     def _learn_effects(self, source: Sample, target: Sample) -> Float64[np.ndarray, " n_variants"]:
-        weights = np.asarray([] if self.weights is None else self.weights, dtype=np.float64)
-        m = target.dosages.shape[1]
-        if weights.shape != (m,) or not np.isfinite(weights).all():
-            raise StudyError(
-                f"The score has {weights.size} weights for {m} variants. Align the score to the genotypes, "
-                "and give the dosages of the variants they have in common."
-            )
-        return weights
+        return check_weights(self.weights, target)
+
+
+def check_weights(weights: Any, people: Sample) -> Float64[np.ndarray, " n_variants"]:
+    """Return weights as numbers, one for each variant of the people's dosages.
+
+    Raises
+    ------
+    StudyError
+        There are more or fewer of them, or one is no finite number.
+    """
+    numbers = np.asarray([] if weights is None else weights, dtype=np.float64)
+    m = people.dosages.shape[1]
+    if numbers.shape != (m,) or not np.isfinite(numbers).all():
+        raise StudyError(
+            f"The score has {numbers.size} weights for {m} variants. Align the score to the genotypes, "
+            "and give the dosages of the variants they have in common."
+        )
+    return numbers

@@ -23,6 +23,7 @@ SCORES = {
     "tca": "genotransfer.scores.adaptation:TcaScore",
     "shrinkage": "genotransfer.scores.shrinkage:ShrinkageScore",
     "ready": "genotransfer.scores.ready:ReadyScore",
+    "champion": "genotransfer.scores.tuned:TunedScore",
     "clumping_summary": "genotransfer.scores.summary_clumping:SummaryClumping",
 }
 

@@ -7,12 +7,21 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from genotransfer.baselines import Fitted, PanelData, fit_snp_transfer, fit_without_transfer
-from genotransfer.candidates import ADAPTED, DEEP_METHODS, NETWORK_METHODS, SCORES_METHOD, Candidate, tabulate
+from genotransfer.candidates import (
+    ADAPTED,
+    CHAMPION_SCORE,
+    DEEP_METHODS,
+    NETWORK_METHODS,
+    SCORES_METHOD,
+    Candidate,
+    tabulate,
+)
 from genotransfer.config import Study
 from genotransfer.events import Progress
 from genotransfer.formats.files import replace_together
@@ -25,6 +34,9 @@ from genotransfer.splits import SPLITS, LabelledSamples, take_split
 from genotransfer.stages.curves import CurveBook
 from genotransfer.stages.genotypes import open_population
 from genotransfer.training.jobs import TrainedNetwork, TrainingSettings
+
+if TYPE_CHECKING:
+    from genotransfer.score_transfer import Learner
 
 
 @dataclass(frozen=True)
@@ -160,13 +172,23 @@ def train_scores(
             return
         if study.statistics is None:
             panel = load_variants(variants_folder, phenotypes_folder, genotypes)
-            yield from fit_scores(phenotype, panel, names, study.seed, study.models.folds)
+            people = _load_champion(study, phenotype, panel) if CHAMPION_SCORE in names else None
+            yield from fit_scores(phenotype, panel, names, study.seed, study.models.folds, people)
             return
         panel = load_variants(variants_folder, phenotypes_folder, {"target": genotypes["target"]})
         learner = load_statistics(study.statistics, variants_folder, genotypes["source"])
         yield from fit_scores(phenotype, panel, names, study.seed, study.models.folds, learner)
 
     return keep_best(fit(), leaderboard, models_folder, _count_models(progress, total), keep_all=True)
+
+
+def _load_champion(study: Study, phenotype: str, panel: PanelData) -> Learner:
+    """Return a learner that starts from the phenotype's champion, aligned to the variants there are."""
+    from genotransfer.score_transfer import ChampionLearner
+    from genotransfer.stages.champions import load_effects
+
+    place = study.models.champions[phenotype]
+    return ChampionLearner(load_effects(place, study.tracking.uri, panel.variants))
 
 
 def keep_best(

@@ -18,7 +18,7 @@ import pandas as pd
 
 from genotransfer.candidates import CHOSEN
 from genotransfer.config import Study
-from genotransfer.errors import InputError
+from genotransfer.errors import InputError, StudyError
 from genotransfer.final_data import hash_final, read_final
 from genotransfer.formats.files import replace_together
 from genotransfer.prediction.bundle import Bundle, export_bundle, load_bundle
@@ -233,6 +233,24 @@ def parse_model(model_uri: str) -> tuple[str, str]:
             f"{model_uri!r} names no model", remedy="Give models:/NAME@champion or models:/NAME/VERSION"
         )
     return found["name"], found["place"].removeprefix("/")
+
+
+def find_champion(study: Study, phenotype: str) -> str:
+    """Return the address of a phenotype's champion, ``models:/NAME/VERSION``.
+
+    Raises
+    ------
+    StudyError
+        There is none, or MLflow cannot be reached.
+    """
+    name = name_model(study, phenotype)
+    with connect(find_uri(study)) as client:
+        found = find_alias(client, name, CHAMPION)
+    if found is None:
+        raise StudyError(
+            f"{name} has no champion. Run the study once, which registers one, then go on from it."
+        )
+    return f"models:/{name}/{found.version}"
 
 
 def find_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
