@@ -7,8 +7,8 @@ the one of that generation: state and locks of several processes can be kept by 
 from __future__ import annotations
 
 import io
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from genotransfer.errors import InputError
 from genotransfer.events import Progress
@@ -67,7 +67,7 @@ def upload_file(
         raise InputError("there is no such file", file=path, remedy="Check the path")
     crc32c, size = sum_file(path), path.stat().st_size
 
-    def open_content() -> BinaryIO:
+    def open_content() -> FileIO:
         return _Told(path, size, progress)
 
     if is_remote(uri):

@@ -15,8 +15,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from io import BytesIO, FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from genotransfer.errors import InputError
 from genotransfer.storage.checksums import sum_file
@@ -38,7 +38,7 @@ def read_local(path: Path) -> tuple[bytes, int]:
         raise _explain(error, path, "read") from error
 
 
-def write_local(path: Path, content: BinaryIO, crc32c: str, if_generation: int | None) -> Written:
+def write_local(path: Path, content: BytesIO | FileIO, crc32c: str, if_generation: int | None) -> Written:
     """Write a file if its generation is the one given, 0 for none; any where None."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,8 @@ def list_local(prefix: str) -> list[StoredFile]:
     top = prefix if prefix.endswith("/") else os.path.dirname(prefix)  # noqa: PTH120 - a prefix, no path
     found = []
     for folder, below, names in os.walk(top or "."):
-        inside = "" if not top and folder == "." else f"{folder.rstrip('/').removeprefix('./')}/"
+        inside = f"{folder.rstrip('/')}/"
+        inside = inside if top else inside.removeprefix("./")
         below[:] = [name for name in below if _may_hold(f"{inside}{name}/", prefix)]
         for name in names:
             path = f"{inside}{name}"
@@ -93,7 +94,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _replace(path: Path, content: BinaryIO, before: int, new: bool) -> int:
+def _replace(path: Path, content: BytesIO | FileIO, before: int, new: bool) -> int:
     if path.is_dir():
         raise InputError("this is a folder", file=path, remedy="Name a file")
     descriptor, name = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)

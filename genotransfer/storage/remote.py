@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from io import BytesIO, FileIO
+from typing import Any
 
 from genotransfer.errors import GenotransferError
 from genotransfer.storage.client import get_client, make_options
@@ -92,7 +93,7 @@ def read_range(file: StoredFile, start: int, end: int) -> bytes:
 
 def write_remote(
     uri: str,
-    open_content: Callable[[], BinaryIO],
+    open_content: Callable[[], BytesIO | FileIO],
     size: int,
     crc32c: str,
     if_generation: int | None,
@@ -153,7 +154,7 @@ def delete_remote(uri: str, if_generation: int | None) -> None:
 
 def _send(
     uri: str,
-    open_content: Callable[[], BinaryIO],
+    open_content: Callable[[], BytesIO | FileIO],
     size: int,
     crc32c: str,
     before: Found | None,

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from pipelines.local import run_study
 from tests.integration.stages import run_stages
-from tests.integration.storage_fixtures import emulator_port, stand, testbench, testbench_port  # noqa: F401
+from tests.integration.storage_fixtures import emulator, emulator_port, stand, testbench, testbench_port  # noqa: F401
 from tests.integration.support import TINY, Run, read_tiny, run_cli, share
 
 

@@ -1,5 +1,6 @@
 """Fixtures of the tests of storage: a stand-in a session, a bucket and a wire a test."""
 
+import gc
 import uuid
 
 import pytest
@@ -34,6 +35,7 @@ def make_stand(name, port, tmp_path, monkeypatch):
     get_client().close()
     client._make_client.cache_clear()
     wire.close()
+    gc.collect()
 
 
 @pytest.fixture(params=["emulator", "testbench"])
@@ -41,6 +43,12 @@ def stand(request, tmp_path, monkeypatch):
     """Either stand-in."""
     port = request.getfixturevalue(f"{request.param}_port")
     yield from make_stand(request.param, port, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def emulator(emulator_port, tmp_path, monkeypatch):
+    """The stand-in that is installed with the tests."""
+    yield from make_stand("emulator", emulator_port, tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -16,6 +16,10 @@ from genotransfer.errors import GenotransferError, InputError
 from genotransfer.storage import client, downloads
 from tests.storage_support import Fault
 
+# The client library leaves the connection of a download that failed to the garbage collector.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+)
 LARGE = 20 << 20
 FAULTS = ["return-503", "return-429", "return-reset-connection"]
 
@@ -67,18 +71,16 @@ def test_a_large_upload_survives(testbench, tmp_path, monkeypatch, faults, if_ge
 
 
 @pytest.mark.parametrize(
-    "faults",
+    ("faults", "part"),
     [
-        ["return-broken-stream"] * 3,
-        ["return-broken-stream-after-256K", "return-503", "return-broken-stream-after-128K"],
-        ["stall-for-3s-after-128K"],
-        ["return-reset-connection"] * 3,
+        (["return-broken-stream"] * 3, 64 << 10),
+        (["return-broken-stream"] * 3, 16 << 20),
+        (["return-reset-connection"] * 3, 64 << 10),
+        (["return-broken-stream-after-256K", "return-503", "return-broken-stream-after-128K"], 16 << 20),
+        (["stall-for-3s-after-128K"], 16 << 20),
     ],
 )
-@pytest.mark.parametrize("part", [64 << 10, 16 << 20])
 def test_a_download_survives(testbench, tmp_path, monkeypatch, faults, part):
-    if "after" in faults[0] and part == 64 << 10:
-        pytest.skip("a part is smaller than where it breaks")
     monkeypatch.setattr(client, "READ_TIMEOUT_S", 2.0)
     monkeypatch.setattr(downloads, "PART", part)
     path = make_file(tmp_path / "a.bed", 1 << 20)
