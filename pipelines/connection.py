@@ -19,7 +19,7 @@ from genotransfer.errors import GenotransferError
 
 ENDPOINTS = ("KFP_ENDPOINT", "KF_PIPELINES_ENDPOINT")
 TOKEN = "KFP_TOKEN"  # noqa: S105 - the name of a variable
-SECONDS = (10.0, 120.0)  # to connect, and to be answered
+SECONDS = (10.0, 60.0)  # to connect, and to be answered
 
 
 class ClusterError(GenotransferError):
@@ -121,7 +121,11 @@ def explain_errors(endpoint: str) -> Iterator[None]:
         raise ClusterError(_explain_status(endpoint, status, _read_reason(error)), status=status) from error
     except HTTPError as error:
         reason = getattr(error, "reason", None) or error
-        said = re.sub(r"^.*?: |^<.*?>: ?", "", str(reason)) or type(reason).__name__
+        said = re.sub(r"^.*?: ", "", str(reason)) or type(reason).__name__
+        if "timed out" in said:
+            said = "it does not answer in time"
+        if "certificate" in said.lower():
+            said += "; set KFP_CA_CERT to the file of its authority's certificate, where that is your own"
         raise ClusterError(
             f"Kubeflow at {endpoint} cannot be reached: {hide_secrets(said)}. Check the address, and that the way to "
             "it is open (kubectl port-forward, VPN)."
@@ -166,22 +170,29 @@ def hide_secrets(text: str) -> str:
 
 def _make_client(address: str, namespace: str) -> Any:
     import kfp
-    import urllib3
 
     class Client(kfp.Client):
-        """kfp.Client that asks once whether the server is well, not five times in twenty seconds."""
+        """kfp.Client that asks once whether the server is well, and waits for no answer for ever."""
 
         def get_kfp_healthz(self, sleep_duration: int = 0) -> Any:
+            # The first request of all, made by kfp.Client itself where no namespace is named.
+            _limit_time(self._healthz_api.api_client.rest_client.pool_manager)
             return self._healthz_api.healthz_service_get_healthz()
 
-    client = Client(
+    return Client(
         host=address,
         namespace=namespace or "kubeflow",
         existing_token=os.environ.get(TOKEN) or None,
         ssl_ca_cert=os.environ.get("KFP_CA_CERT") or None,
     )
-    # Without it, the client waits without end for a server that does not answer.
-    pool = client._healthz_api.api_client.rest_client.pool_manager
+
+
+def _limit_time(pool: Any) -> None:
+    """Let requests of a urllib3 pool fail in time; kfp's own give no limit, which is none."""
+    import urllib3
+
+    if hasattr(pool.request, "__wrapped__"):
+        return
     request, limit = pool.request, urllib3.Timeout(connect=SECONDS[0], read=SECONDS[1])
 
     @functools.wraps(request)
@@ -189,7 +200,6 @@ def _make_client(address: str, namespace: str) -> Any:
         return request(*arguments, **(named | {"timeout": named.get("timeout") or limit}))
 
     pool.request = request_in_time
-    return client
 
 
 @contextlib.contextmanager

@@ -127,6 +127,8 @@ class StandIn:
             (r"GET /apis/v2beta1/pipelines/(?P<id>[^/:]+)/versions", self._list_versions),
             (r"(GET|POST) /apis/v2beta1/experiments", self._experiments),
             (r"(GET|POST) /apis/v2beta1/runs", self._runs),
+            (r"DELETE /apis/v2beta1/(?P<kind>pipelines|experiments|runs)/(?P<id>[^/:]+)", self._delete),
+            (r"DELETE /apis/v2beta1/pipelines/[^/]+/(?P<kind>versions)/(?P<id>[^/:]+)", self._delete),
             (r"(GET|POST) /apis/v2beta1/runs/(?P<id>[^/:]+)(?P<verb>:terminate)?", self._run),
             (r"(GET|POST) /apis/v2beta1/recurringruns", self._schedules),
             (
@@ -218,6 +220,14 @@ class StandIn:
             return None
         self.on_get_run(run)
         return run
+
+    def _delete(self, kind: str, id: str, **_: Any) -> Any:
+        kept = getattr(self, kind)
+        if id not in kept:
+            raise Refused(404, f"no such {kind}")
+        if kind == "pipelines" and any(one.pipeline_id == id for one in self.versions.values()):
+            raise Refused(400, "the pipeline has versions")
+        del kept[id]
 
     def _schedules(self, method: str, query: dict[str, str], body: bytes, **_: Any) -> Any:
         if method == "GET":

@@ -10,6 +10,7 @@ import yaml
 from genotransfer import __version__
 from genotransfer.config import Study
 from genotransfer.study_files import parse_study
+from pipelines import connection as connection_module
 from pipelines.compilation import compile_pipeline
 from pipelines.connection import ClusterError, connect
 from pipelines.following import find_error, list_tasks
@@ -236,6 +237,17 @@ def test_an_endpoint_where_nobody_listens_is_told(alone, call):
     assert error.startswith(f"Error Kubeflow at {address} cannot be reached: ")
     assert "refused. Check the address" in error
     assert len(error.splitlines()) == 1
+
+
+def test_an_endpoint_that_does_not_answer_is_not_waited_for(alone, call, monkeypatch):
+    monkeypatch.setattr(connection_module, "SECONDS", (1.0, 0.2))
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        monkeypatch.setenv("KFP_ENDPOINT", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        status, _, error = call("runs", "list")
+    assert status == 2
+    assert "cannot be reached: it does not answer in time. Check the address" in error
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,258 @@
+"""What the section `cluster` of a study makes of the compiled pipeline, and that it makes nothing else."""
+
+import json
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from kfp import components, local
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from components import images
+from genotransfer.errors import StudyError
+from genotransfer.study_files import load_study, parse_study
+from pipelines.cli import STUDIES
+from pipelines.compilation import compile_pipeline, write_manifests
+from pipelines.placement import PLANNING_TASK, TRACKING_TASKS, TRAINING_TASKS, place_pipeline
+from tests.components.support import STUDY
+
+PLACED = [
+    "cluster.endpoint=https://kubeflow.example",
+    "cluster.namespace=ann",
+    "cluster.pipeline_root=gs://bucket/runs",
+    "cluster.gpu={count: 1, node_selector: {pool: gpus, zone: a}, tolerations: [{key: gpu, value: 'yes', effect: NoSchedule}, {operator: Exists}]}",  # noqa: E501
+    "cluster.training={cpu: '4', memory: 16Gi}",
+    "cluster.data={cpu: 250m, memory: ''}",
+    "cluster.retries={count: 3, back_off: 30, factor: 1.5, most: 7200}",
+    "cluster.timeout={task: 1.5, run: 48}",
+    "cluster.ttl_days=2.5",
+    "cluster.mlflow_uri=http://mlflow:5000",
+    "cluster.mlflow_secret=mlflow-login",
+]
+
+
+def compile_study(folder, *overrides):
+    """Return the spec and the platform's configuration of the paper's study, as plain dictionaries."""
+    path = folder / "compiled.yaml"
+    compile_pipeline(load_study(STUDIES / "paper.yaml", list(overrides)), path)
+    spec, *platform = yaml.safe_load_all(path.read_text())
+    [kubernetes] = [one["platforms"]["kubernetes"] for one in platform] or [{}]
+    return spec, kubernetes
+
+
+@pytest.fixture(scope="module")
+def placed(tmp_path_factory):
+    return compile_study(tmp_path_factory.mktemp("placed"), *PLACED)
+
+
+def read_executors(spec):
+    """Return container and task settings by the task's name."""
+    containers = {
+        name.removeprefix("exec-"): one["container"]
+        for name, one in spec["deploymentSpec"]["executors"].items()
+    }
+    tasks = {}
+    for dag in [spec["root"], *spec["components"].values()]:
+        for name, task in dag.get("dag", {}).get("tasks", {}).items():
+            if name in containers:
+                tasks[name] = task
+    assert set(containers) == set(tasks)
+    return {name: (containers[name], tasks[name]) for name in containers}
+
+
+def test_the_tasks_named_here_are_the_pipelines(placed):
+    names = set(read_executors(placed[0]))
+    assert {*TRAINING_TASKS, "track-study", PLANNING_TASK} < names
+    assert "track-study" in TRACKING_TASKS
+
+
+def test_training_takes_the_gpu_and_nothing_else_does(placed):
+    spec, kubernetes = placed
+    executors = kubernetes["deploymentSpec"]["executors"]
+    for name, (container, _) in read_executors(spec).items():
+        resources, platform = container["resources"], executors[f"exec-{name}"]
+        if name in TRAINING_TASKS:
+            assert resources["accelerator"] == {
+                "type": "nvidia.com/gpu", "resourceType": "nvidia.com/gpu", "count": "1", "resourceCount": "1"
+            }  # fmt: skip
+            assert platform["nodeSelector"]["labels"] == {"pool": "gpus", "zone": "a"}
+            assert platform["tolerations"] == [
+                {"key": "gpu", "operator": "Equal", "value": "yes", "effect": "NoSchedule"},
+                {"operator": "Exists"},
+            ]
+            assert (resources["resourceCpuRequest"], resources["resourceMemoryRequest"]) == ("4", "16Gi")
+        else:
+            assert resources["resourceCpuRequest"] == "250m"
+            assert not {"accelerator", "resourceMemoryRequest"} & set(resources), name
+            assert not {"nodeSelector", "tolerations"} & set(platform), name
+
+
+def test_every_task_has_its_limit_and_every_but_the_first_its_retries(placed):
+    spec, kubernetes = placed
+    for name, (_, task) in read_executors(spec).items():
+        assert kubernetes["deploymentSpec"]["executors"][f"exec-{name}"]["activeDeadlineSeconds"] == "5400"
+        due = {
+            "maxRetryCount": 3,
+            "backoffDuration": "30s",
+            "backoffFactor": 1.5,
+            "backoffMaxDuration": "7200s",
+        }
+        assert task.get("retryPolicy") == (None if name == PLANNING_TASK else due), name
+        assert task["cachingOptions"] == {"enableCache": True}
+    assert kubernetes["pipelineConfig"] == {
+        "resourceTtlOnCompletion": 216000,
+        "activeDeadlineSeconds": 172800,
+    }
+    assert spec["defaultPipelineRoot"] == "gs://bucket/runs"
+
+
+def test_the_secret_is_there_by_name_for_the_task_that_tracks(placed):
+    spec, kubernetes = placed
+    executors = kubernetes["deploymentSpec"]["executors"]
+    for name, (container, _) in read_executors(spec).items():
+        platform = executors[f"exec-{name}"]
+        if name in TRACKING_TASKS:
+            [secret] = platform["secretAsEnv"]
+            assert secret["secretName"] == "mlflow-login"
+            assert secret["optional"] is False
+            assert [(one["secretKey"], one["envVar"]) for one in secret["keyToEnv"]] == [
+                (key, key) for key in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+            ]
+            assert container["env"] == [{"name": "MLFLOW_TRACKING_URI", "value": "http://mlflow:5000"}]
+        else:
+            assert "secretAsEnv" not in platform
+            assert "env" not in container
+
+
+def test_no_secret_of_the_surroundings_is_compiled_in(tmp_path, monkeypatch):
+    for name in (
+        "KFP_TOKEN",
+        "MLFLOW_TRACKING_USERNAME",
+        "MLFLOW_TRACKING_PASSWORD",
+        "MLFLOW_TRACKING_TOKEN",
+    ):
+        monkeypatch.setenv(name, "s3cret")
+    study = load_study(STUDIES / "paper.yaml", PLACED)
+    compile_pipeline(study, tmp_path / "a.yaml")
+    write_manifests(study, tmp_path / "b")
+    assert not [path for path in tmp_path.rglob("*.yaml") if "s3cret" in path.read_text()]
+
+
+@pytest.mark.parametrize("setting", ["tracking.uri=https://me:pass@host", "tracking.uri=me@host:5000"])
+def test_a_password_in_the_study_is_refused(tmp_path, setting):
+    study = load_study(STUDIES / "paper.yaml", [setting])
+    with pytest.raises(StudyError, match=r"tracking\.uri holds a user or password"):
+        compile_pipeline(study, tmp_path / "a.yaml")
+    with pytest.raises(StudyError, match=r"tracking\.uri holds a user or password"):
+        write_manifests(study, tmp_path / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_placing_changes_only_the_place(tmp_path, placed):
+    """The graph, the tasks' code, images and parameters are those of a study placed nowhere."""
+    plain, kubernetes = compile_study(tmp_path)
+    assert kubernetes == {}
+
+    def strip(spec):
+        spec = json.loads(json.dumps(spec))
+        spec.pop("defaultPipelineRoot", None)
+        for container, task in read_executors(spec).values():
+            container.pop("resources", None)
+            container.pop("env", None)
+            task.pop("retryPolicy", None)
+        return spec
+
+    assert strip(placed[0]) == strip(plain)
+    [study] = [one["defaultValue"] for one in [plain["root"]["inputDefinitions"]["parameters"]["study"]]]
+    assert "cluster" not in json.loads(study)
+
+
+def test_caching_can_be_switched_off(tmp_path):
+    spec, _ = compile_study(tmp_path, "cluster.caching=false")
+    assert {json.dumps(task["cachingOptions"]) for _, task in read_executors(spec).values()} == {"{}"}
+
+
+def test_the_form_explains_its_few_fields(tmp_path):
+    spec, _ = compile_study(tmp_path)
+    parameters = spec["root"]["inputDefinitions"]["parameters"]
+    assert set(parameters) == {"study", "phenotypes", "families"}
+    for one in parameters.values():
+        assert len(one["description"]) > 40
+        assert one["defaultValue"]
+    assert parse_study(parameters["study"]["defaultValue"]).name == "paper"
+    assert spec["pipelineInfo"]["displayName"] == "Transfer study"
+
+
+def test_the_placed_pipeline_is_small_and_kfp_loads_it(tmp_path):
+    path = tmp_path / "a.yaml"
+    compile_pipeline(load_study(STUDIES / "paper.yaml", PLACED), path)
+    assert path.stat().st_size < 300_000
+    loaded = components.load_component_from_text(path.read_text())
+    assert loaded.pipeline_spec.pipeline_info.name == "transfer-study"
+    assert set(loaded.component_spec.inputs) == {"study", "phenotypes", "families"}
+    assert "kubernetes" in loaded.platform_spec.platforms
+
+
+@pytest.mark.parametrize("overrides", [[], PLACED])
+def test_manifests_are_a_pipeline_and_its_version(tmp_path, overrides):
+    study = load_study(STUDIES / "demo.yaml", overrides)
+    version = compile_pipeline(study, tmp_path / "a.yaml")
+    path = write_manifests(study, tmp_path / "manifests")
+    pipeline, held = yaml.safe_load_all(path.read_text())
+    spec, *platform = yaml.safe_load_all((tmp_path / "a.yaml").read_text())
+    assert [one["kind"] for one in (pipeline, held)] == ["Pipeline", "PipelineVersion"]
+    for one in (pipeline, held):
+        assert one["apiVersion"] == "pipelines.kubeflow.org/v2beta1"
+        assert one["metadata"].get("namespace") == ("ann" if overrides else None)
+    assert held["spec"]["pipelineName"] == pipeline["metadata"]["name"] == "transfer-study"
+    assert held["metadata"]["name"] == f"transfer-study-{version}"
+    assert held["spec"]["displayName"] == version
+    assert held["spec"]["pipelineSpec"] == spec
+    json_format.ParseDict(held["spec"]["pipelineSpec"], pipeline_spec_pb2.PipelineSpec())
+    assert ("platformSpec" in held["spec"]) == bool(platform)
+    if platform:
+        assert held["spec"]["platformSpec"] == platform[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("cluster.gpu.count=2", "cluster.gpu.count"),
+        ("cluster.pipeline_root=/here", "cluster.pipeline_root"),
+        ("cluster.namespace=Ann", "cluster.namespace"),
+        ("cluster.data.memory=2GB", "cluster.data.memory"),
+        ("cluster.data.cpu=two", "cluster.data.cpu"),
+        ("cluster.timeout.task=0", "cluster.timeout.task"),
+        ("cluster.gpu.tolerations=[{value: x}]", "without a key"),
+        ("cluster.gpu.tolerations=[{operator: Exists, value: x}]", "takes no value"),
+        ("cluster.mlflow_uri=https://me:pass@host", "holds a user or password"),
+        ("cluster.password=x", "unknown key 'cluster.password'"),
+    ],
+)
+def test_settings_that_no_cluster_takes_are_refused(setting, says):
+    with pytest.raises(Exception, match="cluster") as raised:
+        load_study(STUDIES / "demo.yaml", [setting])
+    assert says in str(raised.value)
+    assert "pass@" not in str(raised.value)
+
+
+def test_images_are_those_of_the_version(placed):
+    used = {container["image"] for container, _ in read_executors(placed[0]).values()}
+    assert used == {images.DATA, images.TRAIN}
+
+
+@pytest.mark.filterwarnings("ignore:.*have no effect in the current local runner:UserWarning")
+def test_the_placed_pipeline_runs_on_this_machine(tmp_path, monkeypatch):
+    """The same function as a cluster runs, with GPU, secret and limits, which this machine has not."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    study = load_study(
+        STUDIES / "paper.yaml", [one for one in PLACED if "root" not in one and "mlflow_uri" not in one]
+    )
+    local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path / "artifacts"))
+    small = parse_study(STUDY.replace("iterations: 2", "iterations: 1") + "transfer: {methods: [none]}\n")
+    place_pipeline(study.cluster)(
+        study=small.to_json(), phenotypes=small.phenotype_names, families=small.families
+    )
+    [results] = tmp_path.glob("artifacts/*/write-report/report/results.csv")
+    assert [line.split(",")[1] for line in results.read_text().splitlines()] == ["method", "none", "chosen"]
+    assert len(list(tmp_path.glob("artifacts/*/*/show-performance/performance"))) == 1
