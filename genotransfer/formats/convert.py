@@ -81,6 +81,7 @@ def open_genotypes(
     hard_call_threshold: float = 0.9,
     reference: str | Path | pd.DataFrame | None = None,
     keep: VariantFilter | None = None,
+    monomorphic: bool = False,
 ) -> Genotypes:
     """Open genotypes of any supported format.
 
@@ -94,6 +95,7 @@ def open_genotypes(
     chromosome, hard_call_threshold : see `read_oxford`.
     reference : variants for `read_23andme`, as a table, a .bim or a PLINK prefix.
     keep : which variants of a .gen, .vcf or .bcf to keep, by chromosome, id and position; all when None.
+    monomorphic : see `read_vcf`.
 
     Returns
     -------
@@ -115,7 +117,7 @@ def open_genotypes(
             keep=keep,
         )
     if kind == "vcf":
-        return read_vcf(path, prefix_out=scratch_prefix, keep=keep)
+        return read_vcf(path, prefix_out=scratch_prefix, keep=keep, monomorphic=monomorphic)
     if kind == "23andme":
         return read_23andme(path, _read_reference(reference, path), scratch_prefix)
     return Genotypes.open(path)

@@ -12,25 +12,22 @@ from __future__ import annotations
 
 import math
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
 
 from genotransfer import __version__
 from genotransfer.candidates import CHOSEN
 from genotransfer.config import Study
-from genotransfer.counts import count_alleles, count_genotypes, find_autosomal
+from genotransfer.counts import find_autosomal
 from genotransfer.errors import StudyError
 from genotransfer.formats.chromosomes import name_chromosomes
 from genotransfer.formats.files import replace_together
 from genotransfer.genotypes import Genotypes
 from genotransfer.models.archives import hash_file
 from genotransfer.models.store import check_replaceable, load_predictor
-from genotransfer.phenotypes import read_phenotype_table
 from genotransfer.prediction.ancestry import describe_people, thin_variants
 from genotransfer.prediction.calibration import measure_calibration, tabulate_calibration
 from genotransfer.prediction.facts import (
@@ -45,8 +42,8 @@ from genotransfer.prediction.facts import (
     read_facts,
 )
 from genotransfer.prediction.opened import VARIANT_COLUMNS, Bundle, load_bundle
+from genotransfer.prediction.people import People, measure_frequencies, read_people
 from genotransfer.stages.genotypes import name_build, open_population
-from genotransfer.stages.statistics import TABLE, open_source
 
 __all__ = ["Bundle", "BundleFacts", "export_bundle", "load_bundle", "read_facts"]
 
@@ -91,11 +88,11 @@ def export_bundle(
     folder = Path(folder)
     chosen = _find_members(study, phenotype, method, Path(selection_folder))
     check_replaceable(folder, MANIFEST)
-    people = {role: _read_people(Path(phenotypes_folder), genotypes, role) for role in ("target", "source")}
+    people = {role: read_people(Path(phenotypes_folder), genotypes, role) for role in ("target", "source")}
     saved = [Path(models[one["part"]]) / one["key"] for one in chosen.to_dict("records")]
     predictors = [load_predictor(one) for one in saved]
     ids = pd.unique(pd.concat([one.variants["id"] for one in predictors], ignore_index=True))
-    frequencies = {role: _measure_frequencies(one, genotypes[role]) for role, one in people.items()}
+    frequencies = {role: measure_frequencies(one, genotypes[role]) for role, one in people.items()}
     table = _tabulate_variants(people["target"].genotypes, frequencies)
     ancestry, described = _prepare_ancestry(table, people)
     labels, scores, final = _read_final(results_folder, phenotype, method, genotypes)
@@ -157,40 +154,6 @@ def _find_members(study: Study, phenotype: str, method: str, selection: Path) ->
     return mine[["key", "weight", "part"]].merge(board.drop_duplicates("key"), on="key", how="left")
 
 
-@dataclass(frozen=True, eq=False)
-class _People:
-    """Those of a population that learnt, with their labels; without labels where nobody did."""
-
-    genotypes: Genotypes
-    labels: np.ndarray
-
-
-def _read_people(phenotypes: Path, genotypes: dict[str, str], role: str) -> _People:
-    opened = open_population(genotypes[role])
-    path = phenotypes / f"{role}.tsv"
-    if role == "source" and (Path(genotypes[role]) / TABLE).is_file():
-        return _People(opened.select(samples=np.arange(0)), np.empty(0, dtype=np.int8))
-    table = read_phenotype_table(path)
-    if "split" in table:
-        table = table[table["split"] != ""]
-    return _People(
-        opened.select(samples=opened.locate_samples(table["IID"])),
-        table["phenotype"].to_numpy(dtype=np.int8),
-    )
-
-
-def _measure_frequencies(people: _People, folder: str) -> Float64[np.ndarray, " n_variants"]:
-    """Return frequencies of the counted allele; those of the statistics where they stand for people."""
-    if not people.genotypes.n_samples:
-        statistics = open_source(folder, people.genotypes.variants["id"])
-        return np.asarray(statistics.variants["frequency"], dtype=np.float64)
-    counts = count_alleles(count_genotypes(people.genotypes)[:, 0]).astype(np.float64)
-    total = counts.sum(axis=1)
-    frequencies = np.full(len(counts), np.nan)
-    np.divide(counts[:, 0], total, out=frequencies, where=total > 0)
-    return frequencies
-
-
 def _tabulate_variants(genotypes: Genotypes, frequencies: dict[str, np.ndarray]) -> pd.DataFrame:
     table = genotypes.variants.assign(frequency=frequencies["target"], source_frequency=frequencies["source"])
     return table[VARIANT_COLUMNS]
@@ -205,7 +168,7 @@ def _sort(table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[ranked.index].reset_index(drop=True)
 
 
-def _prepare_ancestry(table: pd.DataFrame, people: dict[str, _People]) -> tuple[pd.DataFrame, Any]:
+def _prepare_ancestry(table: pd.DataFrame, people: dict[str, People]) -> tuple[pd.DataFrame, Any]:
     order = _sort(table.assign(at=np.arange(len(table))))["at"].to_numpy()
     ordered = table.iloc[order].reset_index(drop=True)
     filesets = [one.genotypes.select(variants=order) for one in people.values() if len(one.labels)]

@@ -295,6 +295,31 @@ def test_a_persons_file_is_read_on_either_strand_and_by_position(bundle, expecte
     assert done.table["probability"].to_numpy() == pytest.approx(expected[:1], rel=1e-12)
 
 
+def write_vcf(path, table, dosages, shown):
+    """Write a VCF of one person; `shown` says of which variants the alternative allele is named."""
+    calls = {0: "0/0", 1: "0/1", 2: "1/1", -1: "./."}
+    with path.open("w") as file:
+        file.write("##fileformat=VCFv4.2\n##contig=<ID=chr21>\n")
+        file.write('##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n')
+        file.write("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tp\n")
+        for row, dosage, show in zip(table.itertuples(), dosages, shown, strict=True):
+            alt = row.counted if show else "."
+            call = calls[dosage]
+            file.write(f"chr21\t{row.position}\t.\t{row.other}\t{alt}\t.\tPASS\t.\tGT\t{call}\n")
+
+
+def test_a_sequenced_person_has_the_reference_where_no_alternative_is_named(bundle, expected, tmp_path):
+    person = DOSAGES[0]
+    write_vcf(tmp_path / "all.vcf", TABLE, person, person > 0)
+    done = predict_file(bundle, tmp_path / "all.vcf")
+    assert done.table["probability"].to_numpy() == pytest.approx(expected[:1], rel=1e-12)
+    assert (done.match_rate, list(done.table["iid"])) == (1, ["p"])
+    differs = person > 0
+    write_vcf(tmp_path / "some.vcf", TABLE[differs], person[differs], np.ones(differs.sum(), dtype=bool))
+    with pytest.raises(InputError, match="of a sequenced person all sites"):
+        predict_file(bundle, tmp_path / "some.vcf")
+
+
 def test_people_in_blocks_are_the_same_people(bundle, expected, tmp_path, monkeypatch):
     monkeypatch.setattr("genotransfer.prediction.predict.BLOCK_GENOTYPES", 1)
     monkeypatch.setattr("genotransfer.prediction.predict.ROWS_AT_ONCE", 4)
