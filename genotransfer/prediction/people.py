@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, Int8
+from jaxtyping import Float64, Int8, Int64
 
 from genotransfer.counts import count_alleles, count_genotypes
 from genotransfer.genotypes import Genotypes
@@ -27,6 +27,10 @@ class People:
 
     genotypes: Genotypes
     labels: Int8[np.ndarray, " n_samples"]
+
+    def take_variants(self, at: Int64[np.ndarray, " k"]) -> People:
+        """Return the same people at some variants, by position, in the order given."""
+        return People(self.genotypes.select(variants=at), self.labels)
 
 
 def read_people(phenotypes: Path, genotypes: dict[str, str], role: str) -> People:
