@@ -100,7 +100,10 @@ def make_bundle(folder: Path, *, ambiguous: bool = True, n_final: int = 200, **f
         ),
         "calibration": measure_calibration(labels, scores),
         "ancestry": describe_people(
-            table, draw_people(table, 150, seed=8), draw_people(table, 300, "source_frequency", seed=9)
+            table,
+            draw_people(table, 150, seed=8),
+            draw_people(table, 300, "source_frequency", seed=9),
+            (150, 300),
         ),
         "sha256": {
             path.relative_to(folder).as_posix(): hash_file(path)

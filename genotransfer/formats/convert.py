@@ -84,6 +84,7 @@ def open_genotypes(
     reference: str | Path | pd.DataFrame | None = None,
     progress: Progress | None = None,
     keep: VariantFilter | None = None,
+    monomorphic: bool = False,
 ) -> Genotypes:
     """Open genotypes of any supported format.
 
@@ -98,6 +99,7 @@ def open_genotypes(
     reference : variants for `read_23andme`, as a table, a .bim or a PLINK prefix.
     progress : told how much of a file in a bucket has arrived.
     keep : which variants of a .gen, .vcf or .bcf to keep, by chromosome, id and position; all when None.
+    monomorphic : see `read_vcf`.
 
     Returns
     -------
@@ -121,7 +123,7 @@ def open_genotypes(
                     keep=keep,
                 )
         if kind == "vcf":
-            return read_vcf(here, prefix_out=scratch_prefix, keep=keep)
+            return read_vcf(here, prefix_out=scratch_prefix, keep=keep, monomorphic=monomorphic)
         if kind == "23andme":
             return read_23andme(here, _read_reference(reference, path), scratch_prefix)
         return Genotypes.open(here)

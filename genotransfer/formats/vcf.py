@@ -25,11 +25,18 @@ from genotransfer.genotypes import MISSING, SAMPLE_COLUMNS, VARIANT_COLUMNS, Gen
 BGZF_START = b"\x1f\x8b\x08\x04"
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 BASES = {"A", "C", "G", "T"}
+UNKNOWN_ALT = "0"
 CYVCF2_MISSING = 3
 BLOCK_GENOTYPES = 1 << 23
 
 
-def read_vcf(path: str | Path, *, prefix_out: str | Path, keep: VariantFilter | None = None) -> Genotypes:
+def read_vcf(
+    path: str | Path,
+    *,
+    prefix_out: str | Path,
+    keep: VariantFilter | None = None,
+    monomorphic: bool = False,
+) -> Genotypes:
     """Turn the SNPs of a VCF or BCF file into a PLINK fileset and open it.
 
     Dosages count copies of ALT. A genotype with a missing allele is missing; a haploid one counts
@@ -41,6 +48,8 @@ def read_vcf(path: str | Path, *, prefix_out: str | Path, keep: VariantFilter | 
     path : a .vcf, .vcf.gz or .bcf file.
     prefix_out : path of the fileset to write, without ``.bed``.
     keep : which SNPs to keep, by chromosome, id and position; all when None.
+    monomorphic : keep records without an alternative allele too, at which everybody has the reference;
+        the counted allele is then ``0``, unknown.
 
     Returns
     -------
@@ -62,7 +71,7 @@ def read_vcf(path: str | Path, *, prefix_out: str | Path, keep: VariantFilter | 
             remedy="Install the extra: pip install 'genotransfer[vcf]'",
         )
     check_end(path)
-    reader = _VcfReader(path, keep)
+    reader = _VcfReader(path, keep, monomorphic)
     names = reader.read_sample_names()
     samples = pd.DataFrame([(name, name, "0", "0", 0, "-9") for name in names], columns=SAMPLE_COLUMNS)
     plink.write_blocks(prefix_out, samples, reader.blocks())
@@ -75,6 +84,7 @@ class _VcfReader:
 
     path: Path
     keep: VariantFilter | None = None
+    monomorphic: bool = False
     counts: dict[str, int] = field(
         default_factory=lambda: {
             "records with several alternative alleles": 0,
@@ -139,10 +149,12 @@ class _VcfReader:
 
     def _take_snp(self, record: Any, seen: set[str]) -> tuple[str, str, float, int, str, str] | None:
         ref, alts = record.REF.upper(), [alt.upper() for alt in record.ALT]
+        if self.monomorphic and not alts:
+            alts = [UNKNOWN_ALT]
         if len(alts) > 1:
             self.counts["records with several alternative alleles"] += 1
             return None
-        if ref not in BASES or not alts or alts[0] not in BASES:
+        if ref not in BASES or not alts or alts[0] not in BASES | {UNKNOWN_ALT}:
             self.counts["records that are no SNPs"] += 1
             return None
         chromosome = name_chromosome(record.CHROM)

@@ -16,7 +16,9 @@ from genotransfer.prediction.facts import AncestryFacts
 
 MOST_VARIANTS, CANDIDATES = 2000, 12_000
 # Variants are kept whose squared correlation with each of the neighbours kept before is below this.
-MOST_R2, NEIGHBOURS, PEOPLE_FOR_R2 = 0.1, 25, 1000
+MOST_R2, NEIGHBOURS = 0.1, 25
+# Of each population so many people are looked at for correlations, and for how ancestry varies.
+PEOPLE = 1000
 LEAST_FREQUENCY = 0.05
 # Fewer typed variants say too little of a person.
 LEAST_TYPED = 50
@@ -38,26 +40,26 @@ def thin_variants(
     for frequency in frequencies:
         common &= np.nan_to_num(np.minimum(frequency, 1 - frequency)) >= LEAST_FREQUENCY
     at = np.flatnonzero(common)
-    at = at[_spread(len(at), CANDIDATES)]
+    at = at[spread_evenly(len(at), CANDIDATES)]
     kept: list[int] = []
     columns: list[np.ndarray] = []
+    people = [one.select(samples=spread_evenly(one.n_samples, PEOPLE)) for one in filesets]
     for start in range(0, len(at), 1024):
-        block = _scale([one.select(samples=_first(one)) for one in filesets], at[start : start + 1024])
+        block = _scale(people, at[start : start + 1024])
         for number, column in zip(at[start : start + 1024], block.T, strict=True):
             near = columns[-NEIGHBOURS:]
             if column.any() and (not near or float(np.max((np.stack(near) @ column) ** 2)) < MOST_R2):
                 kept.append(int(number))
                 columns.append(column)
     chosen = np.array(kept, dtype=np.int64)
-    return np.asarray(chosen[_spread(len(chosen), MOST_VARIANTS)])
+    return np.asarray(chosen[spread_evenly(len(chosen), MOST_VARIANTS)])
 
 
-def _first(genotypes: Genotypes) -> np.ndarray:
-    return np.arange(min(genotypes.n_samples, PEOPLE_FOR_R2))
-
-
-def _spread(n: int, most: int) -> np.ndarray:
-    return np.arange(n) if n <= most else np.linspace(0, n - 1, most).round().astype(np.int64)
+def spread_evenly(n: int, most: int) -> Int64[np.ndarray, " k"]:
+    """Return positions of up to `most` of `n` things, evenly spaced."""
+    if n <= most:
+        return np.arange(n, dtype=np.int64)
+    return np.linspace(0, n - 1, most).round().astype(np.int64)
 
 
 def _scale(filesets: list[Genotypes], at: np.ndarray) -> np.ndarray:
@@ -97,45 +99,52 @@ def measure_ancestry(
 
 def expect_ratios(table: pd.DataFrame, among: str = "frequency") -> Float64[np.ndarray, " k"]:
     """Return each variant's expected share of the statistic, in people of a column's frequencies."""
-    target, source, p = (_bound(table[name]) for name in ("frequency", "source_frequency", among))
+    target, source, p = (
+        _bound(table[name].to_numpy(dtype=np.float64)) for name in ("frequency", "source_frequency", among)
+    )
     expected: Float64[np.ndarray, " k"] = 2 * (
         p * np.log(target / source) + (1 - p) * np.log((1 - target) / (1 - source))
     )
     return expected
 
 
-def _bound(frequencies: pd.Series) -> Float64[np.ndarray, " k"]:
-    return np.asarray(np.clip(frequencies.to_numpy(dtype=np.float64), 1e-3, 1 - 1e-3))
+def _bound(frequencies: Float64[np.ndarray, "*any k"]) -> Float64[np.ndarray, "*any k"]:
+    return np.asarray(np.clip(frequencies, 1e-3, 1 - 1e-3))
 
 
 def score_people(
     dosages: Int8[np.ndarray, "n k"], table: pd.DataFrame
 ) -> tuple[Float64[np.ndarray, " n"], Int64[np.ndarray, " n"]]:
     """Return the statistic of new people, by the frequencies of an ancestry table, and what was typed."""
-    return measure_ancestry(dosages, _bound(table["frequency"]), _bound(table["source_frequency"]))
+    ours, theirs = (table[name].to_numpy(dtype=np.float64) for name in ("frequency", "source_frequency"))
+    return measure_ancestry(dosages, _bound(ours), _bound(theirs))
 
 
-def describe_people(table: pd.DataFrame, target: np.ndarray, source: np.ndarray | None) -> AncestryFacts:
+def describe_people(
+    table: pd.DataFrame, target: np.ndarray, source: np.ndarray | None, sizes: tuple[int, int]
+) -> AncestryFacts:
     """Return mean and deviation of the statistic among those that learnt, each left out of its frequencies.
 
     Parameters
     ----------
     table : the ancestry table.
-    target, source : int8 (n, k); dosages of the people; None where the source has no people.
+    target, source : int8 (n, k); dosages of the people, or of some of them; None where the source has no
+        people.
+    sizes : people of the target and of the source behind the table's frequencies.
     """
     if not len(table):
         return AncestryFacts(n_variants=0, target_mean=None, target_sd=None, source_mean=None, source_sd=None)
-    fixed = {name: _bound(table[name]) for name in ("frequency", "source_frequency")}
-    ours, _ = measure_ancestry(target, _leave_out(target), fixed["source_frequency"])
-    theirs = np.empty(0)
+    ours, theirs = (table[name].to_numpy(dtype=np.float64) for name in ("frequency", "source_frequency"))
+    of_target, _ = measure_ancestry(target, _leave_out(target, ours, sizes[0]), _bound(theirs))
+    of_source = np.empty(0)
     if source is not None and len(source):
-        theirs, _ = measure_ancestry(source, fixed["frequency"], _leave_out(source))
+        of_source, _ = measure_ancestry(source, _bound(ours), _leave_out(source, theirs, sizes[1]))
 
     def describe(values: np.ndarray) -> tuple[float | None, float | None]:
         known = values[np.isfinite(values)]
         return (float(known.mean()), float(known.std(ddof=1))) if len(known) > 1 else (None, None)
 
-    (target_mean, target_sd), (source_mean, source_sd) = describe(ours), describe(theirs)
+    (target_mean, target_sd), (source_mean, source_sd) = describe(of_target), describe(of_source)
     return AncestryFacts(
         n_variants=len(table),
         target_mean=target_mean,
@@ -145,10 +154,10 @@ def describe_people(table: pd.DataFrame, target: np.ndarray, source: np.ndarray 
     )
 
 
-def _leave_out(dosages: Int8[np.ndarray, "n k"]) -> Float64[np.ndarray, "n k"]:
+def _leave_out(
+    dosages: Int8[np.ndarray, "n k"], frequency: Float64[np.ndarray, " k"], n_people: int
+) -> Float64[np.ndarray, "n k"]:
     """Return the frequencies that all others have, for each person."""
     typed = dosages != MISSING
-    copies = np.where(typed, dosages, 0).astype(np.float64)
-    others = copies.sum(axis=0) - copies
-    people = typed.sum(axis=0) - typed
-    return np.asarray(np.clip((others + 0.5) / (2 * people + 1), 1e-3, 1 - 1e-3))
+    others = 2 * n_people * frequency - np.where(typed, dosages, 0)
+    return _bound((np.maximum(others, 0) + 0.5) / (2 * (n_people - typed) + 1))

@@ -3,7 +3,7 @@
 ``bundle.json``
     `BundleFacts`: what it is, its members, what FD measured, and the sha256 of every other file.
 ``learners.parquet``
-    Prints of the target's people that learnt, see `genotransfer.prediction.people`.
+    Prints of the target's people that learnt, see `genotransfer.prediction.prints`.
 ``variants.parquet``, ``calibration.parquet``, ``ancestry.parquet``
     The tables of `genotransfer.prediction.opened.Bundle`.
 ``models/0``, ``models/1``, ...
@@ -14,26 +14,23 @@ from __future__ import annotations
 
 import math
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
+from jaxtyping import Int64
 
 from genotransfer import __version__
 from genotransfer.candidates import CHOSEN
 from genotransfer.config import Study
-from genotransfer.counts import count_alleles, count_genotypes, find_autosomal
+from genotransfer.counts import find_autosomal
 from genotransfer.errors import StudyError
 from genotransfer.formats.chromosomes import name_chromosomes
 from genotransfer.formats.files import replace_together
-from genotransfer.genotypes import Genotypes
 from genotransfer.models.archives import hash_file
 from genotransfer.models.store import check_replaceable, load_predictor
-from genotransfer.phenotypes import read_phenotype_table
-from genotransfer.prediction.ancestry import describe_people, thin_variants
+from genotransfer.prediction.ancestry import PEOPLE, describe_people, spread_evenly, thin_variants
 from genotransfer.prediction.calibration import measure_calibration, tabulate_calibration
 from genotransfer.prediction.facts import (
     ANCESTRY,
@@ -49,12 +46,14 @@ from genotransfer.prediction.facts import (
     read_facts,
 )
 from genotransfer.prediction.opened import VARIANT_COLUMNS, Bundle, load_bundle
-from genotransfer.prediction.people import print_people
+from genotransfer.prediction.people import People, measure_frequencies, read_people
+from genotransfer.prediction.prints import print_people
 from genotransfer.stages.genotypes import name_build, open_population
-from genotransfer.stages.statistics import TABLE, open_source
 
 __all__ = ["Bundle", "BundleFacts", "export_bundle", "load_bundle", "read_facts"]
 
+# Autosomal variants, evenly spaced in the file, among which those of ancestry are sought.
+SURVEYED = 30_000
 CHROMOSOMES = {name: at for at, name in enumerate([*map(str, range(1, 23)), "X", "Y", "XY", "MT", "0"])}
 
 
@@ -96,22 +95,23 @@ def export_bundle(
     folder = Path(folder)
     chosen = _find_members(study, phenotype, method, Path(selection_folder))
     check_replaceable(folder, MANIFEST)
-    people = {role: _read_people(Path(phenotypes_folder), genotypes, role) for role in ("target", "source")}
+    everyone = {role: read_people(Path(phenotypes_folder), genotypes, role) for role in ("target", "source")}
     saved = [Path(models[one["part"]]) / one["key"] for one in chosen.to_dict("records")]
     predictors = [load_predictor(one) for one in saved]
-    ids = pd.unique(pd.concat([one.variants["id"] for one in predictors], ignore_index=True))
-    frequencies = {role: _measure_frequencies(one, genotypes[role]) for role, one in people.items()}
-    table = _tabulate_variants(people["target"].genotypes, frequencies)
+    ids = pd.concat([one.variants["id"] for one in predictors]).drop_duplicates()
+    at = _choose_variants(everyone["target"].genotypes.variants, ids)
+    people = {role: one.take_variants(at) for role, one in everyone.items()}
+    table = _tabulate_variants(people, genotypes)
     ancestry, described, prints = _prepare_ancestry(table, people)
     labels, scores, final = _read_final(results_folder, phenotype, method, genotypes)
     with replace_together(folder, replace_folders=True) as [temporary]:
         members = []
-        for at, one in enumerate(chosen.to_dict("records")):
-            place = f"models/{at}"
-            shutil.copytree(saved[at], temporary / place)
+        for number, one in enumerate(chosen.to_dict("records")):
+            place = f"models/{number}"
+            shutil.copytree(saved[number], temporary / place)
             names = ("key", "method", "model", "weight")
             members.append(BundleMember(folder=place, **{name: one[name] for name in names}))
-        _sort(table[table["id"].isin(ids)]).to_parquet(temporary / VARIANTS, index=False)
+        table[table["id"].isin(ids)].to_parquet(temporary / VARIANTS, index=False)
         tabulate_calibration(labels, scores).to_parquet(temporary / CALIBRATION, index=False)
         ancestry.to_parquet(temporary / ANCESTRY, index=False)
         pd.DataFrame({"print": prints}, dtype=str).to_parquet(temporary / LEARNERS, index=False)
@@ -163,71 +163,44 @@ def _find_members(study: Study, phenotype: str, method: str, selection: Path) ->
     return mine[["key", "weight", "part"]].merge(board.drop_duplicates("key"), on="key", how="left")
 
 
-@dataclass(frozen=True, eq=False)
-class _People:
-    """Those of a population that learnt, with their labels; without labels where nobody did."""
+def _choose_variants(variants: pd.DataFrame, ids: pd.Series) -> Int64[np.ndarray, " k"]:
+    """Return positions, in genome order, of the model's variants and of those ancestry is sought among.
 
-    genotypes: Genotypes
-    labels: np.ndarray
+    Millions of variants are not counted: these are enough, and are the same whatever the model.
+    """
+    chosen = variants["id"].isin(ids).to_numpy(copy=True)
+    autosomal = np.flatnonzero(find_autosomal(variants["chromosome"]))
+    chosen[autosomal[spread_evenly(len(autosomal), SURVEYED)]] = True
+    at = np.flatnonzero(chosen)
+    some = variants.iloc[at]
+    names = name_chromosomes(some["chromosome"])
+    rank = names.map(CHROMOSOMES).fillna(len(CHROMOSOMES))
+    order = pd.DataFrame({"rank": rank, "name": names, "position": some["position"], "id": some["id"]})
+    order = order.reset_index(drop=True).sort_values(["rank", "name", "position", "id"], kind="stable")
+    return np.asarray(at[order.index.to_numpy()], dtype=np.int64)
 
 
-def _read_people(phenotypes: Path, genotypes: dict[str, str], role: str) -> _People:
-    opened = open_population(genotypes[role])
-    path = phenotypes / f"{role}.tsv"
-    if role == "source" and (Path(genotypes[role]) / TABLE).is_file():
-        return _People(opened.select(samples=np.arange(0)), np.empty(0, dtype=np.int8))
-    table = read_phenotype_table(path)
-    if "split" in table:
-        table = table[table["split"] != ""]
-    return _People(
-        opened.select(samples=opened.locate_samples(table["IID"])),
-        table["phenotype"].to_numpy(dtype=np.int8),
+def _tabulate_variants(people: dict[str, People], genotypes: dict[str, str]) -> pd.DataFrame:
+    frequencies = {role: measure_frequencies(one, genotypes[role]) for role, one in people.items()}
+    table = people["target"].genotypes.variants.assign(
+        frequency=frequencies["target"], source_frequency=frequencies["source"]
     )
-
-
-def _measure_frequencies(people: _People, folder: str) -> Float64[np.ndarray, " n_variants"]:
-    """Return frequencies of the counted allele; those of the statistics where they stand for people."""
-    if not people.genotypes.n_samples:
-        statistics = open_source(folder, people.genotypes.variants["id"])
-        return np.asarray(statistics.variants["frequency"], dtype=np.float64)
-    counts = count_alleles(count_genotypes(people.genotypes)[:, 0]).astype(np.float64)
-    total = counts.sum(axis=1)
-    frequencies = np.full(len(counts), np.nan)
-    np.divide(counts[:, 0], total, out=frequencies, where=total > 0)
-    return frequencies
-
-
-def _tabulate_variants(genotypes: Genotypes, frequencies: dict[str, np.ndarray]) -> pd.DataFrame:
-    table = genotypes.variants.assign(frequency=frequencies["target"], source_frequency=frequencies["source"])
     return table[VARIANT_COLUMNS]
 
 
-def _sort(table: pd.DataFrame) -> pd.DataFrame:
-    """Return variants in genome order."""
-    names = name_chromosomes(table["chromosome"])
-    rank = names.map(CHROMOSOMES).fillna(len(CHROMOSOMES))
-    order = pd.DataFrame({"rank": rank, "name": names, "position": table["position"], "id": table["id"]})
-    ranked = order.sort_values(["rank", "name", "position", "id"], kind="stable")
-    return table.loc[ranked.index].reset_index(drop=True)
-
-
 def _prepare_ancestry(
-    table: pd.DataFrame, people: dict[str, _People]
+    table: pd.DataFrame, people: dict[str, People]
 ) -> tuple[pd.DataFrame, AncestryFacts, list[str]]:
-    """Return the ancestry table, the statistic among those that learnt, and prints of the target's."""
-    order = _sort(table.assign(at=np.arange(len(table))))["at"].to_numpy()
-    ordered = table.iloc[order].reset_index(drop=True)
-    filesets = [one.genotypes.select(variants=order) for one in people.values() if len(one.labels)]
-    frequencies = [ordered[name].to_numpy(dtype=np.float64) for name in ("frequency", "source_frequency")]
-    at = thin_variants(filesets, frequencies, find_autosomal(ordered["chromosome"]))
-    source = people["source"]
-    dosages = [
-        one.genotypes.select(variants=order[at]).read() if len(one.labels) else None
-        for one in (people["target"], source)
-    ]
-    chosen = ordered.iloc[at].reset_index(drop=True)
-    assert dosages[0] is not None
-    return chosen, describe_people(chosen, dosages[0], dosages[1]), print_people(dosages[0])
+    """Return the ancestry table, where the populations' people stand, and prints of the target's."""
+    filesets = [one.genotypes for one in people.values() if len(one.labels)]
+    frequencies = [table[name].to_numpy(dtype=np.float64) for name in ("frequency", "source_frequency")]
+    at = thin_variants(filesets, frequencies, find_autosomal(table["chromosome"]))
+    chosen = table.iloc[at].reset_index(drop=True)
+    # One after the other, the target first.
+    target, *source = [one.select(samples=spread_evenly(one.n_samples, PEOPLE)).read(at) for one in filesets]
+    sizes = (len(people["target"].labels), len(people["source"].labels))
+    described = describe_people(chosen, target, source[0] if source else None, sizes)
+    return chosen, described, print_people(people["target"].genotypes.read(at))
 
 
 def _read_final(

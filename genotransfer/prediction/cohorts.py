@@ -122,6 +122,7 @@ def open_cohorts(
             sample=sample,
             chromosome=chromosome,
             keep=Wanted(wanted),
+            monomorphic=True,
         )
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float32
@@ -13,6 +15,8 @@ from genotransfer.prediction.opened import Bundle
 # MLflow checks a signature column by column: 20,000 cost 2 s a call, and an error of 760 kB. Models with
 # more variants than this are logged without one of the input; `predict_frame` checks the columns itself.
 MOST_SIGNED = 2000
+# The code MLflow logs and runs; a path, for importing it needs MLflow.
+PYFUNC_CODE = Path(__file__).with_name("pyfunc_code.py")
 
 
 def predict_frame(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:

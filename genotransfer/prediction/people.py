@@ -1,54 +1,67 @@
-"""Whom a model has learnt from, told by prints of their genotypes, so that it is not tested on them.
-
-A print is a hash of a person's genotypes at the ancestry variants of a bundle: it tells whether a
-person at hand was among those that learnt, and nothing else. It cannot be turned back, but whoever
-has a person's genotypes can find out with it that the person took part.
-"""
+"""The people of a study that learnt: their genotypes, labels and allele frequencies."""
 
 from __future__ import annotations
 
-import hashlib
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from jaxtyping import Float64, Int8, Int64
 
+from genotransfer.counts import count_alleles, count_genotypes
 from genotransfer.genotypes import Genotypes
-from genotransfer.prediction.cohorts import FilesetCohort, read_matched
-from genotransfer.prediction.facts import LEARNERS
-from genotransfer.prediction.match import match_model
-from genotransfer.prediction.opened import Bundle
-
-# With fewer variants two people could have the same print.
-LEAST_VARIANTS = 50
+from genotransfer.phenotypes import read_phenotype_table
+from genotransfer.stages.genotypes import open_population
+from genotransfer.stages.statistics import TABLE, open_source
 
 
-def print_people(dosages: np.ndarray) -> list[str]:
-    """Return a print of each person: 16 digits of the sha256 of the dosages.
+@dataclass(frozen=True, eq=False)
+class People:
+    """Those of a population that learnt.
+
+    Attributes
+    ----------
+    genotypes : theirs; without people where statistics stand for the source.
+    labels : int8 (n_samples,); 1 case, 0 control.
+    """
+
+    genotypes: Genotypes
+    labels: Int8[np.ndarray, " n_samples"]
+
+    def take_variants(self, at: Int64[np.ndarray, " k"]) -> People:
+        """Return the same people at some variants, by position, in the order given."""
+        return People(self.genotypes.select(variants=at), self.labels)
+
+
+def read_people(phenotypes: Path, genotypes: dict[str, str], role: str) -> People:
+    """Read the people of a population that passed quality control and are in TD, VD or ED.
 
     Parameters
     ----------
-    dosages : int8 (n_samples, n_variants); nobody has one with fewer than 50 variants.
+    phenotypes : folder of ``source.tsv`` and ``target.tsv``.
+    genotypes : folders of the filesets by role.
+    role : source or target.
     """
-    if dosages.shape[1] < LEAST_VARIANTS:
-        return []
-    rows = np.ascontiguousarray(dosages.astype(np.int8))
-    return [hashlib.sha256(row.tobytes()).hexdigest()[:16] for row in rows]
+    opened = open_population(genotypes[role])
+    path = phenotypes / f"{role}.tsv"
+    if role == "source" and (Path(genotypes[role]) / TABLE).is_file():
+        return People(opened.select(samples=np.arange(0)), np.empty(0, dtype=np.int8))
+    table = read_phenotype_table(path)
+    if "split" in table:
+        table = table[table["split"] != ""]
+    return People(
+        opened.select(samples=opened.locate_samples(table["IID"])),
+        table["phenotype"].to_numpy(dtype=np.int8),
+    )
 
 
-def find_learners(bundle: Bundle, samples: Genotypes) -> int:
-    """Return how many people a bundle's model has learnt from.
-
-    0 too where it cannot be told: the genotypes lack some of the bundle's ancestry variants, or the
-    bundle has too few of them.
-
-    Parameters
-    ----------
-    bundle : of the model.
-    samples : people whose genotypes are of the same origin as those that learnt.
-    """
-    known = set(pd.read_parquet(bundle.folder / LEARNERS)["print"])
-    match = match_model(bundle.ancestry, samples.variants, ambiguous="keep")
-    if not known or not match.found.all():
-        return 0
-    dosages = read_matched(FilesetCohort(samples), match, slice(None))
-    return sum(one in known for one in print_people(dosages))
+def measure_frequencies(people: People, folder: str) -> Float64[np.ndarray, " n_variants"]:
+    """Return frequencies of the counted allele; those of the statistics where they stand for people."""
+    if not people.genotypes.n_samples:
+        statistics = open_source(folder, people.genotypes.variants["id"])
+        return np.asarray(statistics.variants["frequency"], dtype=np.float64)
+    counts = count_alleles(count_genotypes(people.genotypes)[:, 0]).astype(np.float64)
+    total = counts.sum(axis=1)
+    frequencies = np.full(len(counts), np.nan)
+    np.divide(counts[:, 0], total, out=frequencies, where=total > 0)
+    return frequencies

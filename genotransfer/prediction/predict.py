@@ -26,6 +26,7 @@ from genotransfer.prediction.cautions import (
 from genotransfer.prediction.cohorts import Cohort, open_cohorts, read_matched
 from genotransfer.prediction.facts import BundleFacts
 from genotransfer.prediction.match import VariantMatch, match_model
+from genotransfer.prediction.match_rates import measure_match, refuse_poor
 from genotransfer.prediction.opened import Bundle, open_model
 
 # Genotypes of a block of people held at a time.
@@ -134,7 +135,7 @@ def predict_file(
         ):
             match = match_model(wanted, cohort.variants, ambiguous=ambiguous)
             rates = measure_match(bundle, match)
-            _refuse_poor(bundle, cohort, match, rates, input, least_match_rate)
+            refuse_poor(bundle, cohort, match, rates, input, least_match_rate)
             parts.append(_Part(match, rates, _predict_cohort(bundle, cohort, match)))
     table = pd.concat([one.table for one in parts], ignore_index=True)
     called = float(table["call_rate"].mean())
@@ -183,51 +184,6 @@ def _list_wanted(bundle: Bundle) -> pd.DataFrame:
     """Return the model's variants, and after them those of ancestry that are not among them."""
     more = bundle.ancestry[~bundle.ancestry["id"].isin(bundle.variants["id"])]
     return pd.concat([bundle.variants, more], ignore_index=True) if len(more) else bundle.variants
-
-
-def measure_match(bundle: Bundle, match: VariantMatch) -> tuple[float, float | None]:
-    """Return the share of the model's variants in a file, and that of its effects where they are known."""
-    found = match.found[: bundle.n_variants]
-    importance = bundle.importance
-    return float(found.mean()), None if importance is None else min(1.0, float(importance[found].sum()))
-
-
-def _refuse_poor(
-    bundle: Bundle,
-    cohort: Cohort,
-    match: VariantMatch,
-    rates: tuple[float, float | None],
-    input: str | Path,
-    least: float,
-) -> None:
-    share, of_effects = rates
-    lowest = share if of_effects is None else min(share, of_effects)
-    if lowest >= least:
-        return
-    who = "" if Path(input).is_file() or len(cohort.iids) != 1 else f" of {cohort.iids[0]}"
-    effects = "" if of_effects is None else f", which carry {of_effects:.1%} of its effects"
-    moved = (
-        " Their positions are those of another genome build, so that none could be found by position."
-        if match.other_build
-        else ""
-    )
-    build = f" of build {bundle.facts.build}" if bundle.facts.build else ""
-    first = ", ".join(
-        f"{row.id} at {row.chromosome}:{row.position}" for row in bundle.variants.head(2).itertuples()
-    )
-    raise InputError(
-        f"the file{who} holds {share:.1%} of the model's {bundle.n_variants} variants{effects}, below "
-        f"{least:.1%}.{moved} The model's begin with {first}; the file's with "
-        f"{_name_first(cohort.variants)}",
-        file=input,
-        remedy=f"Give genotypes with these ids, or with positions{build}, imputed where the chip lacks them; "
-        "of a sequenced person all sites, not those alone where they differ from the reference; or lower "
-        "--least-match-rate, and missing variants count as the model's mean",
-    )
-
-
-def _name_first(variants: pd.DataFrame) -> str:
-    return ", ".join(f"{row.id} at {row.chromosome}:{row.position}" for row in variants.head(2).itertuples())
 
 
 def _predict_cohort(bundle: Bundle, cohort: Cohort, match: VariantMatch) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from genotransfer.paired import compare_models
 from genotransfer.prediction.cohorts import FilesetCohort, read_matched
 from genotransfer.prediction.match import match_model
 from genotransfer.prediction.opened import Bundle, load_bundle
-from genotransfer.prediction.people import find_learners
+from genotransfer.prediction.prints import find_learners
 from genotransfer.randomness import make_generator
 from genotransfer.stages.genotypes import open_population
 from genotransfer.tracking.client import connect, find_uri

@@ -213,7 +213,7 @@ def test_people_who_were_not_seen_lie_about_the_mean_of_those_who_were():
     table = make_table(300)
     learnt = draw_people(table, 40, seed=1)
     estimated = table.assign(frequency=np.clip(learnt.mean(axis=0) / 2, 0.01, 0.99))
-    facts = describe_people(estimated, learnt, draw_people(table, 500, "source_frequency", seed=2))
+    facts = describe_people(estimated, learnt, draw_people(table, 500, "source_frequency", seed=2), (40, 500))
     new, _ = score_people(draw_people(table, 400, seed=3), estimated)
     z = (new - facts.target_mean) / facts.target_sd
     naive, _ = score_people(learnt, estimated)
@@ -233,7 +233,7 @@ def test_real_people_are_told_apart_and_their_own_are_not_far(tmp_path):
     frequencies = [one[:, 0] / np.maximum(one.sum(axis=1), 1) for one in counts]
     at = thin_variants(learnt, frequencies, np.ones(africa.n_variants, dtype=bool))
     table = africa.variants.iloc[at].assign(frequency=frequencies[0][at], source_frequency=frequencies[1][at])
-    facts = describe_people(table, *(one.read(at) for one in learnt))
+    facts = describe_people(table, *(one.read(at) for one in learnt), (200, 200))
     new, _ = score_people(africa.select(samples=halves[1]).read(at), table)
     z = (new - facts.target_mean) / facts.target_sd
     assert (abs(z.mean()), z.std()) == pytest.approx((0, 1), abs=0.25)
@@ -245,7 +245,7 @@ def test_real_people_are_told_apart_and_their_own_are_not_far(tmp_path):
 
 def test_missing_labels_of_the_source_leave_its_people_unknown():
     table = make_table(100)
-    facts = describe_people(table, draw_people(table, 30), None)
+    facts = describe_people(table, draw_people(table, 30), None, (30, 0))
     assert (facts.source_mean, facts.source_sd) == (None, None)
     assert facts.target_sd > 0
 

@@ -174,7 +174,7 @@ def test_the_version_is_the_packages():
 def test_no_arguments_print_help(call):
     status, said, _ = call()
     assert status in (0, 2)  # typer's own choice, by version
-    for name in ("run", "compile", "associate", "convert", "studies"):
+    for name in ("run", "compile", "associate", "convert", "studies", "export", "predict"):
         assert f" {name} " in said
 
 

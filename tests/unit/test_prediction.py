@@ -185,8 +185,9 @@ def test_another_build_is_suspected(bundle, expected, tmp_path):
     done = predict(bundle, tmp_path, renamed, name="renamed")
     assert done.counts["not in the file"] == 3
     # With no ids at all there is nothing to go by.
+    nameless = TABLE.assign(id=[f"x{at}" for at in range(len(TABLE))])
     with pytest.raises(InputError, match=r"holds 0\.0% of the model's 60 variants.*build GRCh38"):
-        predict(bundle, tmp_path, moved.assign(id=[f"x{at}" for at in range(len(moved))]), name="moved")
+        predict(bundle, tmp_path, nameless.assign(position=TABLE["position"] + 31_337), name="moved")
 
 
 def test_other_alleles_are_not_taken(bundle, tmp_path):
@@ -292,6 +293,31 @@ def test_a_persons_file_is_read_on_either_strand_and_by_position(bundle, expecte
     write_23andme(write_people(tmp_path / "people", table, DOSAGES[:1]), tmp_path / "raw")
     done = predict_file(bundle, tmp_path / "raw" / "i0.txt")
     assert done.table["probability"].to_numpy() == pytest.approx(expected[:1], rel=1e-12)
+
+
+def write_vcf(path, table, dosages, shown):
+    """Write a VCF of one person; `shown` says of which variants the alternative allele is named."""
+    calls = {0: "0/0", 1: "0/1", 2: "1/1", -1: "./."}
+    with path.open("w") as file:
+        file.write("##fileformat=VCFv4.2\n##contig=<ID=chr21>\n")
+        file.write('##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n')
+        file.write("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tp\n")
+        for row, dosage, show in zip(table.itertuples(), dosages, shown, strict=True):
+            alt = row.counted if show else "."
+            call = calls[dosage]
+            file.write(f"chr21\t{row.position}\t.\t{row.other}\t{alt}\t.\tPASS\t.\tGT\t{call}\n")
+
+
+def test_a_sequenced_person_has_the_reference_where_no_alternative_is_named(bundle, expected, tmp_path):
+    person = DOSAGES[0]
+    write_vcf(tmp_path / "all.vcf", TABLE, person, person > 0)
+    done = predict_file(bundle, tmp_path / "all.vcf")
+    assert done.table["probability"].to_numpy() == pytest.approx(expected[:1], rel=1e-12)
+    assert (done.match_rate, list(done.table["iid"])) == (1, ["p"])
+    differs = person > 0
+    write_vcf(tmp_path / "some.vcf", TABLE[differs], person[differs], np.ones(differs.sum(), dtype=bool))
+    with pytest.raises(InputError, match="of a sequenced person all sites"):
+        predict_file(bundle, tmp_path / "some.vcf")
 
 
 def test_people_in_blocks_are_the_same_people(bundle, expected, tmp_path, monkeypatch):
