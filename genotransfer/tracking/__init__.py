@@ -1,4 +1,7 @@
-"""MLflow: runs of a study, and the registry of its models. The only package that imports mlflow."""
+"""MLflow: runs of a study, and the registry of its models. The only package that imports mlflow.
+
+`genotransfer.prediction.pyfunc_code`, which MLflow itself runs, is the one exception.
+"""
 
 from genotransfer.tracking.registry import fetch_bundle
 from genotransfer.tracking.study import track_study

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genotransfer.errors import StudyError
 from genotransfer.models.store import FILES_OF_KIND, WRITTEN_WITH
-from genotransfer.prediction.frames import describe_pyfunc
+from genotransfer.prediction.frames import MOST_SIGNED, PYFUNC_CODE, describe_pyfunc
 from genotransfer.prediction.opened import Bundle
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
 
 BUNDLE = "bundle"
-CODE = Path(__file__).parents[1] / "prediction" / "pyfunc_code.py"
 ALWAYS = ("genotransfer", "mlflow", "numpy", "pandas", "pyarrow", "scipy")
 TENSORFLOW = ("tensorflow", "tensorflow-cpu")
 
@@ -41,7 +43,7 @@ def log_bundle(client: MlflowClient, run: str, folder: Path, bundle: Bundle) -> 
     """
     import mlflow
     from mlflow.entities import LoggedModelOutput, LoggedModelStatus
-    from mlflow.models import Model, infer_signature
+    from mlflow.models import Model
 
     facts, example = bundle.facts, describe_pyfunc(bundle)
     experiment = client.get_run(run).info.experiment_id
@@ -52,9 +54,9 @@ def log_bundle(client: MlflowClient, run: str, folder: Path, bundle: Bundle) -> 
             place = Path(temporary) / "predictor"
             mlflow.pyfunc.save_model(
                 place,
-                python_model=str(CODE),
+                python_model=str(PYFUNC_CODE),
                 artifacts={BUNDLE: str(folder)},
-                signature=infer_signature(*example),
+                signature=_sign(example),
                 input_example=example[0],
                 pip_requirements=list_requirements(bundle),
                 mlflow_model=Model(run_id=run, model_id=model_id),
@@ -67,6 +69,18 @@ def log_bundle(client: MlflowClient, run: str, folder: Path, bundle: Bundle) -> 
     client.finalize_logged_model(model_id, LoggedModelStatus.READY)
     client.log_outputs(run, [LoggedModelOutput(model_id, 0)])
     return model_id
+
+
+def _sign(example: tuple[pd.DataFrame, pd.DataFrame]) -> ModelSignature:
+    """Return the signature: of many variants that of the output alone; the model itself checks the input."""
+    from mlflow.models import ModelSignature, infer_signature
+
+    with warnings.catch_warnings():  # made into errors they would leave the signature empty
+        warnings.simplefilter("ignore")
+        signature = infer_signature(*example)
+    if example[0].shape[1] > MOST_SIGNED:
+        return ModelSignature(outputs=signature.outputs)
+    return signature
 
 
 def list_requirements(bundle: Bundle) -> list[str]:

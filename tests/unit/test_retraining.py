@@ -105,16 +105,16 @@ class TestState:
 
     def test_a_claim_is_found_again_and_given_up(self, tmp_path):
         place = str(tmp_path)
-        assert claim(place, "one", 1) is None
-        assert claim(place, "one", 1) is None
-        assert claim(place, "two", 1).run == "one"
+        assert claim(place, "one", 1.0) is None
+        assert claim(place, "one", 1.0) is None
+        assert claim(place, "two", 1.0).run == "one"
         assert not release(place, "two")
         assert release(place, "one")
-        assert claim(place, "two", 1) is None
+        assert claim(place, "two", 1.0) is None
 
     def test_a_claim_of_the_dead_is_taken_over(self, tmp_path):
         place = str(tmp_path)
-        claim(place, "one", 1)
+        claim(place, "one", 1.0)
         time.sleep(0.05)
         assert claim(place, "two", 1e-6) is None
         assert not release(place, "one")
@@ -279,7 +279,7 @@ class TestChampion:
     def test_a_study_must_say_where_it_starts(self):
         from genotransfer.study_files import parse_study
 
-        with pytest.raises(InputError, match="names none for 5_1"):
+        with pytest.raises(StudyError, match="names none for 10_1, 5_1"):
             parse_study("name: a\nmodels: {scores: [champion]}\nphenotypes: {iterations: 1}")
 
 
@@ -329,7 +329,7 @@ class TestPlan:
         land_cohort(tmp_path / "landing" / "a", "new", 50, 3)
         found, _ = plan(tmp_path, least_people=51)
         assert found.outcome == "waiting"
-        assert claim(str(tmp_path / "landing"), "other", 1) is None  # nobody is at it
+        assert claim(str(tmp_path / "landing"), "other", 1.0) is None  # nobody is at it
 
     def test_nothing_new_ends_early(self, tmp_path):
         make_cohort(tmp_path, "src", 90)
@@ -343,7 +343,7 @@ class TestPlan:
     def test_another_at_work_ends_it(self, tmp_path):
         make_cohort(tmp_path, "src", 90)
         make_cohort(tmp_path, "tgt", 70)
-        claim(str(tmp_path / "landing"), "other", 1)
+        claim(str(tmp_path / "landing"), "other", 1.0)
         found, _ = plan(tmp_path)
         assert found.outcome == "busy"
         assert "Another retraining (other)" in found.reason
@@ -354,7 +354,7 @@ class TestPlan:
         land(tmp_path / "landing", "a")
         with pytest.raises(InputError):
             plan(tmp_path)
-        assert claim(str(tmp_path / "landing"), "other", 1) is None
+        assert claim(str(tmp_path / "landing"), "other", 1.0) is None
 
 
 def test_effects_follow_the_alleles(everyone):
