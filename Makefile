@@ -32,6 +32,10 @@ run: $(INSTALLED) ## Run a study on this machine: make run, or make run STUDY=pa
 test: $(INSTALLED) oracles ## Run the tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
+.PHONY: test-storage
+test-storage: $(INSTALLED) ## Test storage where service and network fail: TESTBENCH=checkout of github.com/googleapis/storage-testbench
+	@tools/test_storage.sh $(BIN)/python "$(TESTBENCH)"
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and the layers of the code
 	@$(BIN)/ruff format --check .

@@ -2,7 +2,8 @@
 
 Two stand-ins: gcp-storage-emulator, which is installed with the tests and knows no preconditions, and
 Google's storage-testbench, which knows them and injects faults, from a checkout that the variable
-GENOTRANSFER_TESTBENCH names (`make test-storage TESTBENCH=folder`).
+GENOTRANSFER_TESTBENCH names; GENOTRANSFER_TESTBENCH_PYTHON names the Python that has its dependencies,
+the checkout's ``.venv`` where unset. `make test-storage TESTBENCH=folder` sees to both.
 """
 
 import json
@@ -22,17 +23,13 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-TESTBENCH_PYTHON = ROOT / "build/testbench/bin/python"
-
 
 def find_testbench() -> tuple[str, Path]:
     """Return the Python that runs the testbench and the folder of its checkout, or skip the test."""
     checkout = os.environ.get("GENOTRANSFER_TESTBENCH")
     if not checkout:
         pytest.skip("needs Google's storage-testbench: make test-storage TESTBENCH=folder of a checkout")
-    python = os.environ.get("GENOTRANSFER_TESTBENCH_PYTHON") or str(TESTBENCH_PYTHON)
-    return python, Path(checkout)
+    return os.environ.get("GENOTRANSFER_TESTBENCH_PYTHON") or f"{checkout}/.venv/bin/python", Path(checkout)
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from genotransfer.storage.names import StoredFile, name_last
 from genotransfer.storage.remote import find_remote, read_range
 
 PART = 16 << 20  # bytes of one request
-THREADS = 8  # requests side by side
+THREADS = 8  # files, and parts of a file, side by side
+SLOTS = threading.BoundedSemaphore(THREADS)  # parts in memory, of all files together
 ATTEMPTS = 4  # where the file is overwritten meanwhile
 MIB = 1 << 20
 One = TypeVar("One")
@@ -39,10 +40,11 @@ def download_file(file: StoredFile, path: Path, progress: Progress | None = None
     def bring(start: int) -> None:
         nonlocal done
         end = min(start + PART, file.size)
-        data = read_range(file, start, end)
-        if len(data) != end - start:
-            raise _explain_damage(file)
-        _write_at(descriptor, data, start)
+        with SLOTS:
+            data = read_range(file, start, end)
+            if len(data) != end - start:
+                raise _explain_damage(file)
+            _write_at(descriptor, data, start)
         with counted:
             done += len(data)
             if progress is not None:

@@ -55,15 +55,15 @@ def explain_errors(uri: str) -> Iterator[None]:
     """Turn errors of the client library into errors that name the file and the remedy."""
     import google.auth.exceptions as auth
     import requests
+    import urllib3
     from google.api_core import exceptions as api
     from google.cloud.storage.exceptions import InvalidResponse
 
+    service = (api.GoogleAPIError, auth.GoogleAuthError, InvalidResponse)
     try:
         yield
-    except (api.GoogleAPIError, auth.GoogleAuthError, requests.RequestException, InvalidResponse) as error:
+    except (*service, requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError) as error:
         # Without the cause: its text may hold an upload's address.
-        raise explain_error(error, uri) from None
-    except ConnectionError as error:
         raise explain_error(error, uri) from None
 
 

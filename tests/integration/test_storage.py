@@ -241,7 +241,7 @@ def test_no_name_leads_out_of_a_folder(testbench, tmp_path):
 def test_a_byte_that_changes_on_the_wire_is_noticed(stand, tmp_path, what, small_parts):
     path = make_file(tmp_path / "a.bed")
     uri = storage.upload_file(path, stand.at("a.bed")).uri
-    fault = Fault(b"alt=media", "down", 100_000, what)
+    fault = Fault(b"bytes=0-", "down", 100_000, what)
     stand.wire.faults.append(fault)
     if what == "flip":
         with pytest.raises(storage.DamagedError, match="checksums differ"):
@@ -277,7 +277,7 @@ def wait_for(what):
 def test_a_download_that_was_killed_leaves_nothing(stand, tmp_path, small_parts):
     path = make_file(tmp_path / "a.bed")
     uri = storage.upload_file(path, stand.at("a.bed")).uri
-    stand.wire.faults.append(Fault(b"alt=media", "down", 100_000, "hold"))
+    stand.wire.faults.append(Fault(b"bytes=0-", "down", 100_000, "hold"))
     process = start(stand, "fetch_file", uri)
     try:
         wait_for(lambda: stand.wire.happened)
