@@ -13,7 +13,8 @@ from genotransfer.config import Study
 from pipelines.compilation import compile_pipeline
 from pipelines.connection import ClusterError, Connection, explain_errors, silence
 
-PIPELINE = "transfer-study"
+# Names of the pipelines in Kubeflow, where none is given.
+NAMES = {"study": "transfer-study", "retraining": "retraining"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ def submit_study(
     *,
     experiment: str = "",
     run_name: str = "",
-    pipeline: str = PIPELINE,
+    pipeline: str = "",
+    kind: str = "study",
 ) -> Submitted:
     """Start a run of a study, uploading the pipeline and its version where they are not there yet.
 
@@ -41,9 +43,10 @@ def submit_study(
     study : the study; its section `cluster` says how it runs.
     experiment : of Kubeflow; `tracking.experiment` when empty. Made where it is not there.
     run_name : the study's name and the time when empty.
-    pipeline : name of the pipeline.
+    pipeline : name of the pipeline in Kubeflow; that of its kind when empty.
+    kind : ``study``, or ``retraining`` of it.
     """
-    reference = prepare_version(connection, study, pipeline)
+    reference = prepare_version(connection, study, pipeline, kind)
     experiment_id = ensure_experiment(connection, experiment or study.tracking.experiment)
     with explain_errors(connection.endpoint), silence():
         run = connection.client.run_pipeline(
@@ -56,7 +59,9 @@ def submit_study(
     return Submitted(run.run_id, reference["version"], connection.link(f"runs/details/{run.run_id}"))
 
 
-def prepare_version(connection: Connection, study: Study, pipeline: str = PIPELINE) -> dict[str, str]:
+def prepare_version(
+    connection: Connection, study: Study, pipeline: str = "", kind: str = "study"
+) -> dict[str, str]:
     """Compile a study and upload it as a version of the pipeline, where that version is not there yet.
 
     Returns
@@ -65,7 +70,8 @@ def prepare_version(connection: Connection, study: Study, pipeline: str = PIPELI
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pipeline.yaml"
-        version = compile_pipeline(study, path)
+        version = compile_pipeline(study, path, kind)
+        pipeline = pipeline or NAMES[kind]
         pipeline_id = _find_pipeline(connection, pipeline) or _create_pipeline(connection, pipeline)
         version_id = _find_version(connection, pipeline_id, version)
         if not version_id:

@@ -21,10 +21,14 @@ Namespace = Annotated[
     str, typer.Option(envvar="KFP_NAMESPACE", help="Of the runs, where Kubeflow has several users.")
 ]
 Experiment = Annotated[str, typer.Option(help="Of Kubeflow; the study's tracking.experiment when not given.")]
-PipelineName = Annotated[str, typer.Option("--pipeline", help="Name of the pipeline in Kubeflow.")]
+PipelineName = Annotated[
+    str, typer.Option("--pipeline", help="Name of the pipeline in Kubeflow; that of its kind when not given.")
+]
 RunId = Annotated[str, typer.Argument(help="A run's id, as runs list shows it.")]
 ScheduleName = Annotated[str, typer.Argument(help="A schedule's name or id.")]
-PIPELINE = "transfer-study"
+Retraining = Annotated[
+    bool, typer.Option("--retraining", help="The study's retraining, which takes cohorts as they land.")
+]
 
 schedule = typer.Typer(help="Run a study at set times on a cluster.", no_args_is_help=True)
 runs = typer.Typer(help="Look after a cluster's runs.", no_args_is_help=True)
@@ -45,15 +49,17 @@ def compile_study(
     manifests: Annotated[
         Path | None, typer.Option(help="A folder for the same as Kubernetes manifests, for kubectl apply.")
     ] = None,
+    retraining: Retraining = False,
 ) -> None:
     """Compile a study's pipeline to YAML for a Kubeflow cluster."""
     from pipelines.compilation import compile_pipeline, write_manifests
 
     chosen = _find(study, overrides)
-    compile_pipeline(chosen, out)
+    kind = _name_kind(retraining)
+    compile_pipeline(chosen, out, kind)
     typer.echo(out)
     if manifests is not None:
-        typer.echo(write_manifests(chosen, manifests))
+        typer.echo(write_manifests(chosen, manifests, kind))
 
 
 def submit(
@@ -64,15 +70,19 @@ def submit(
     ] = False,
     experiment: Experiment = "",
     run_name: Annotated[str, typer.Option(help="The study's name and the time when not given.")] = "",
-    pipeline: PipelineName = PIPELINE,
+    pipeline: PipelineName = "",
+    retraining: Retraining = False,
 ) -> None:
     """Run a study on a Kubeflow cluster."""
-    from pipelines.cluster import submit_study
+    from pipelines.cluster import NAMES, submit_study
 
     chosen = _find(study, overrides)
     connection = _connect_for(chosen)
-    started = submit_study(connection, chosen, experiment=experiment, run_name=run_name, pipeline=pipeline)
-    typer.echo(f"Run {started.run_id} of {pipeline} {started.version}\n{started.link}")
+    kind = _name_kind(retraining)
+    started = submit_study(
+        connection, chosen, experiment=experiment, run_name=run_name, pipeline=pipeline, kind=kind
+    )
+    typer.echo(f"Run {started.run_id} of {pipeline or NAMES[kind]} {started.version}\n{started.link}")
     if follow:
         _follow(connection, started.run_id)
 
@@ -88,7 +98,8 @@ def create(
     concurrency: Annotated[int, typer.Option(min=1, max=10, help="Runs at a time.")] = 1,
     name: Annotated[str, typer.Option(help="The study's name when not given.")] = "",
     experiment: Experiment = "",
-    pipeline: PipelineName = PIPELINE,
+    pipeline: PipelineName = "",
+    retraining: Retraining = False,
 ) -> None:
     """Run a study at set times; a schedule of the same name in the experiment is replaced."""
     from pipelines.schedules import convert_cron, create_schedule
@@ -104,6 +115,7 @@ def create(
         catch_up=catch_up,
         concurrency=concurrency,
         pipeline=pipeline,
+        kind=_name_kind(retraining),
     )
     replaced = f", in place of {made.n_replaced}" if made.n_replaced else ""
     typer.echo(f"Schedule {made.name} ({made.schedule_id}) at {made.cron!r}{replaced}\n{made.link}")
@@ -249,3 +261,7 @@ def _print_table(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     for row in rows:
         table.add_row(*(escape(str(value)) for value in row))
     Console(file=sys.stdout).print(table)
+
+
+def _name_kind(retraining: bool) -> str:
+    return "retraining" if retraining else "study"

@@ -17,7 +17,7 @@ from genotransfer.formats.files import replace_together
 MANIFESTS = "transfer_study.yaml"
 
 
-def compile_pipeline(study: Study, out: str | Path) -> str:
+def compile_pipeline(study: Study, out: str | Path, kind: str = "study") -> str:
     """Write the pipeline as KFP's IR YAML; run as it is, it runs this study.
 
     Parameters
@@ -26,6 +26,7 @@ def compile_pipeline(study: Study, out: str | Path) -> str:
         are placed.
     out : where the YAML is written. A second document in it, where there is one, is what KFP
         calls the platform's configuration.
+    kind : ``study``, or ``retraining`` of it; see `pipelines.placement.PIPELINES`.
 
     Returns
     -------
@@ -38,17 +39,17 @@ def compile_pipeline(study: Study, out: str | Path) -> str:
         The study holds a password, which would be written with it.
     """
     with replace_together(out) as [path]:
-        _compile(study, path)
+        _compile(study, path, kind)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
     return f"{__version__}-{study.name}-{digest}".lower()
 
 
-def write_manifests(study: Study, folder: str | Path) -> Path:
+def write_manifests(study: Study, folder: str | Path, kind: str = "study") -> Path:
     """Write the pipeline and its version as Kubernetes manifests, for ``kubectl apply`` or GitOps.
 
     Parameters
     ----------
-    study : as for `compile_pipeline`.
+    study, kind : as for `compile_pipeline`.
     folder : where ``transfer_study.yaml`` is written: a Pipeline and a PipelineVersion.
 
     Returns
@@ -57,20 +58,22 @@ def write_manifests(study: Study, folder: str | Path) -> Path:
     """
     from kfp.compiler.compiler_utils import KubernetesManifestOptions
 
-    from pipelines.transfer_study import NAME, TITLE
+    from pipelines.placement import PIPELINES
 
+    name, title, *_ = PIPELINES[kind]
     with tempfile.TemporaryDirectory() as aside:
-        version = compile_pipeline(study, Path(aside) / "pipeline.yaml")
+        version = compile_pipeline(study, Path(aside) / "pipeline.yaml", kind)
     out = Path(folder) / MANIFESTS
     with replace_together(out) as [path]:
         _compile(
             study,
             path,
+            kind,
             kubernetes_manifest_format=True,
             kubernetes_manifest_options=KubernetesManifestOptions(
-                pipeline_name=NAME,
-                pipeline_display_name=TITLE,
-                pipeline_version_name=f"{NAME}-{version}",
+                pipeline_name=name,
+                pipeline_display_name=title,
+                pipeline_version_name=f"{name}-{version}",
                 pipeline_version_display_name=version,
                 namespace=study.cluster.namespace or None,
                 include_pipeline_manifest=True,
@@ -79,7 +82,7 @@ def write_manifests(study: Study, folder: str | Path) -> Path:
     return out
 
 
-def _compile(study: Study, path: Path, **options: Any) -> None:
+def _compile(study: Study, path: Path, kind: str, **options: Any) -> None:
     if holds_secret(study.tracking.uri):
         raise StudyError(
             "tracking.uri holds a user or password, and would be shown with the pipeline. Leave it out and "
@@ -93,7 +96,7 @@ def _compile(study: Study, path: Path, **options: Any) -> None:
 
         written = path.with_name(f"{path.name}.yaml")  # the compiler goes by the ending
         compiler.Compiler().compile(
-            place_pipeline(study.cluster),
+            place_pipeline(study.cluster, kind),
             str(written),
             pipeline_parameters={
                 "study": study.to_json(with_cluster=False),

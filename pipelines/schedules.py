@@ -10,7 +10,7 @@ from typing import Any
 
 from genotransfer.config import Study
 from genotransfer.errors import StudyError
-from pipelines.cluster import PIPELINE, ensure_experiment, prepare_version
+from pipelines.cluster import ensure_experiment, prepare_version
 from pipelines.connection import ClusterError, Connection, explain_errors
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -101,7 +101,8 @@ def create_schedule(
     experiment: str = "",
     catch_up: bool = False,
     concurrency: int = 1,
-    pipeline: str = PIPELINE,
+    pipeline: str = "",
+    kind: str = "study",
 ) -> Schedule:
     """Make a schedule of a study, in place of those of the same name in the same experiment.
 
@@ -118,7 +119,8 @@ def create_schedule(
     experiment : of Kubeflow; `tracking.experiment` when empty.
     catch_up : whether turns missed while it was paused are made up for.
     concurrency : runs at a time, 1 to 10.
-    pipeline : name of the pipeline.
+    pipeline : name of the pipeline in Kubeflow; that of its kind when empty.
+    kind : ``study``, or ``retraining`` of it.
 
     Raises
     ------
@@ -128,7 +130,7 @@ def create_schedule(
         Kubeflow refuses; what was there before goes on, or the error says what is left.
     """
     six, name = convert_cron(cron), name or study.name
-    reference = prepare_version(connection, study, pipeline)
+    reference = prepare_version(connection, study, pipeline, kind)
     experiment_id = ensure_experiment(connection, experiment or study.tracking.experiment)
     old = [one for one in list_schedules(connection, experiment_id) if one.display_name == name]
     try:

@@ -33,11 +33,11 @@ def alone(monkeypatch, tmp_path):
 COMPILED = {}
 
 
-def compile_once(study, out):
+def compile_once(study, out, kind="study"):
     """Compile a study as `compile_pipeline` does, but each only once in this process: it takes a second."""
-    key = study.to_json()
+    key = study.to_json(), kind
     if key not in COMPILED:
-        version = compile_pipeline(study, out)
+        version = compile_pipeline(study, out, kind)
         COMPILED[key] = version, Path(out).read_bytes()
     version, content = COMPILED[key]
     Path(out).write_bytes(content)

@@ -102,6 +102,18 @@ def test_submit_uploads_what_compile_writes(kubeflow, call, tmp_path):
     ]
 
 
+def test_retraining_is_a_pipeline_of_its_own(kubeflow, call):
+    status, said, error = call("submit", "demo", "--retraining")
+    assert (status, error) == (0, "")
+    assert only(kubeflow.pipelines).display_name == "retraining"
+    assert " of retraining " in said
+    uploaded = yaml.safe_load(kubeflow.uploads[0].split(b"\n---")[0])
+    assert "plan-retraining" in uploaded["root"]["dag"]["tasks"]
+    status, said, error = call("schedule", "create", "demo", "--cron", "0 3 * * *", "--retraining")
+    assert (status, error) == (0, "")
+    assert len(kubeflow.uploads) == 1  # the version was there
+
+
 def test_a_version_is_uploaded_once_for_each_study(kubeflow, call):
     assert call("submit", "demo")[0] == 0
     assert call("submit", "demo", "--experiment", "other", "--run-name", "again")[0] == 0

@@ -46,7 +46,7 @@ def place(tmp_path_factory):
 def find_runs(place):
     """Return the folders of retrainings by what they found."""
     found = {}
-    for folder in sorted(place.glob("runs/*/retraining")):
+    for folder in sorted(place.glob("runs/cohorts-*/retraining")):
         run = Run(folder.parent)
         landing = json.loads(run.find("plan_retraining", "landing").read_text())
         found.setdefault(landing["outcome"], []).append(run)

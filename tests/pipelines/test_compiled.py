@@ -125,6 +125,30 @@ def test_nothing_that_chooses_reads_the_results_on_fd(tmp_path):
     }
 
 
+def test_retraining_is_the_same_study_behind_a_condition(tmp_path):
+    path = tmp_path / "retraining.yaml"
+    compile_pipeline(load_study(STUDIES / "paper.yaml"), path, "retraining")
+    assert path.stat().st_size < 300_000
+    pipeline, *_ = yaml.safe_load_all(path.read_text())
+    assert pipeline["pipelineInfo"]["name"] == "retraining"
+    tasks = pipeline["root"]["dag"]["tasks"]
+    assert set(tasks) == {"plan-retraining", "condition-1"}
+    # What has landed is no input that Kubeflow knows of.
+    assert "enableCache" not in tasks["plan-retraining"].get("cachingOptions", {})
+    assert tasks["condition-1"]["triggerPolicy"]["condition"].endswith("== 'new'")
+    inside = set(pipeline["components"]["comp-condition-1"]["dag"]["tasks"])
+    assert {"measure-drift", "promote-models", "finish-retraining", "prepare-genotypes"} <= inside
+    # Nothing but the final evaluation, and what comes after it, reads FD here either.
+    readers = {name for name, _ in find_consumers(pipeline, FINAL_OUTPUTS)}
+    assert readers == {
+        "comp-prepare-phenotypes",
+        "comp-evaluate-final",
+        "comp-track-study",
+        "comp-register-models",
+        "comp-promote-models",
+    }
+
+
 def test_the_walk_finds_a_leak():
     """A task inside a loop that reads FD is found, however it is handed in."""
     pipeline = {
