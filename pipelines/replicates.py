@@ -27,7 +27,7 @@ from pipelines.local import TaskFailedError, run_study
 
 GATHERED = "gathered"
 # What does not change a result: two studies that differ in these alone are one.
-INDIFFERENT = ("name", "seed", "tracking", "outputs", "cluster")
+INDIFFERENT = ("name", "seed", "tracking", "outputs", "cluster", "registry", "retraining")
 
 
 @dataclass(frozen=True)
