@@ -21,8 +21,10 @@ from genotransfer.randomness import make_generator
 from genotransfer.retraining.landing import OWN, PHENOTYPES, Landed, join, list_landed
 from genotransfer.retraining.merging import Cohort, Merged, merge_cohorts
 from genotransfer.retraining.state import Claim, claim, find_new, read_state, release
+from genotransfer.stages.champions import require_effects
 from genotransfer.storage import is_remote, localise, stage_output
 from genotransfer.study_files import parse_study
+from genotransfer.tracking.client import find_uri
 from genotransfer.tracking.registry import find_champion
 
 Outcome = Literal["new", "nothing", "waiting", "busy"]
@@ -269,5 +271,8 @@ def _make_study(study: Study, prefix: str, learning: int, iid_column: str) -> St
     if rule.mode == "fine-tune":
         raw["transfer"]["methods"] = [SCORES_METHOD]
         raw["models"]["scores"] = [CHAMPION_SCORE]
-        raw["models"]["champions"] = {name: find_champion(study, name) for name in study.phenotype_names}
+        champions = {name: find_champion(study, name) for name in study.phenotype_names}
+        for champion in champions.values():
+            require_effects(champion, find_uri(study))
+        raw["models"]["champions"] = champions
     return parse_study(json.dumps(raw))

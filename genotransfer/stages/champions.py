@@ -35,15 +35,21 @@ def load_effects(place: str, tracking_uri: str, variants: pd.DataFrame) -> Float
         return align_effects(bundle, place, variants)
 
 
+def require_effects(place: str, tracking_uri: str) -> None:
+    """Check that a model has effects to go on from.
+
+    Raises
+    ------
+    StudyError
+        It is no polygenic score.
+    """
+    with tempfile.TemporaryDirectory(prefix="genotransfer-") as scratch:
+        _take_effects(open_model(place, scratch, tracking_uri), place)
+
+
 def align_effects(bundle: Bundle, place: str, variants: pd.DataFrame) -> Float64[np.ndarray, " n_variants"]:
     """Return a bundle's effects in the order of variants; see `load_effects`."""
-    effects, importance = bundle.effects, bundle.importance
-    if effects is None or importance is None:
-        models = ", ".join(one.model for one in bundle.facts.members)
-        raise StudyError(
-            f"{place} is {models}, and not a polygenic score with effects to go on from. Set retraining.mode to "
-            "full, which trains all models anew."
-        )
+    effects, importance = _take_effects(bundle, place)
     unknown = {name: value for name, value in (("chromosome", "0"), ("position", 0)) if name not in variants}
     match = match_model(bundle.variants, variants.assign(**unknown), ambiguous="keep")
     held = float(importance[match.found].sum())
@@ -56,3 +62,14 @@ def align_effects(bundle: Bundle, place: str, variants: pd.DataFrame) -> Float64
     sign = np.where(match.swapped, -1.0, 1.0)
     aligned[match.rows[match.found]] = (sign * effects)[match.found]
     return aligned
+
+
+def _take_effects(bundle: Bundle, place: str) -> tuple[np.ndarray, np.ndarray]:
+    effects, importance = bundle.effects, bundle.importance
+    if effects is None or importance is None:
+        models = ", ".join(one.model for one in bundle.facts.members)
+        raise StudyError(
+            f"{place} is {models}, and not a polygenic score with effects to go on from. Set retraining.mode to "
+            "full, which trains all models anew."
+        )
+    return effects, importance

@@ -23,7 +23,10 @@ def place(tmp_path_factory):
 
     def make(folder):
         study = make_cohorts(folder)
-        study.write_text(study.read_text().replace("threshold: mean", "threshold: 174") + RETRAINING)
+        text = study.read_text().replace("threshold: mean", "threshold: 174")
+        text = text.replace("classical: [svm]", "scores: [lasso, susie_joint]")
+        text = text.replace("[none, snp_transfer]", "[score_transfer]")
+        study.write_text(text + RETRAINING)
         done = run_cli("run", "study.yaml", cwd=folder)
         assert done.returncode == 0, done.stderr
         land_cohort(folder / "landing" / "a", "new", 60, 3)
