@@ -121,6 +121,11 @@ def run_cli(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess
     )
 
 
+def tell_where(run: Path) -> str:
+    """Return how the message of a run that failed ends."""
+    return f"The whole log: {run / 'log.txt'}\nGo on from there with: genotransfer resume {run}"
+
+
 def make_cohort(folder: Path, name: str, n_samples: int, *, n_variants: int = 60, seed: int = 0) -> Genotypes:
     """Write a cohort: ``name.bed`` (.bim, .fam) and ``name.tsv`` with columns height and sick.
 

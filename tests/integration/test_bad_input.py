@@ -13,7 +13,7 @@ from genotransfer.errors import InputError
 from genotransfer.formats.convert import convert
 from genotransfer.stages.genotypes import prepare_genotypes
 from genotransfer.study_files import load_study
-from tests.integration.support import COHORTS, make_cohorts, run_cli, share
+from tests.integration.support import COHORTS, make_cohorts, run_cli, share, tell_where
 
 
 @pytest.fixture(scope="session")
@@ -174,8 +174,9 @@ def test_a_fault_stops_the_run(sound, tmp_path, fault):
     check_message(done.stderr, says)
     assert "Traceback" not in done.stdout + done.stderr
     [run] = (folder / "runs").iterdir()  # and no `latest`
-    assert {path.name for path in run.iterdir()} <= {"log.txt", "events.jsonl", "study.yaml", "artifacts"}
-    assert done.stderr.rstrip().endswith(f"The whole log: {run / 'log.txt'}")
+    made = {"log.txt", "events.jsonl", "study.yaml", "artifacts", "lock", "done"}
+    assert {path.name for path in run.iterdir()} <= made
+    assert done.stderr.rstrip().endswith(tell_where(run))
     assert not list(run.rglob(".writing-*"))
     if "prepare genotypes: " in done.stderr:
         assert not list(run.glob("artifacts/**/genotypes.*"))
@@ -244,7 +245,7 @@ def test_an_error_of_the_machine_is_status_1_and_told_as_it_is(tmp_path):
     [run] = (tmp_path / "runs").iterdir()
     assert done.returncode == 1
     assert done.stderr.startswith("Error prepare genotypes: OSError: [Errno 27] File too large")
-    assert done.stderr.rstrip().endswith(f"The whole log: {run / 'log.txt'}")
+    assert done.stderr.rstrip().endswith(tell_where(run))
     assert "Traceback" not in done.stderr + done.stdout
     assert "Traceback" in (run / "log.txt").read_text()
     assert not list(run.glob("artifacts/**/genotypes.*"))

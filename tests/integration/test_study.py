@@ -12,7 +12,7 @@ import pytest
 from genotransfer.events import read_events
 from genotransfer.models.archives import TRUSTED_TYPES
 from genotransfer.study_files import parse_study
-from tests.integration.support import METHODS, read_bed, read_tiny, score_again
+from tests.integration.support import METHODS, read_bed, read_tiny, score_again, tell_where
 from tests.parity.plink_tools import assert_printed, read_report, run_plink
 
 HEADER = (
@@ -290,7 +290,7 @@ def test_the_same_study_and_seed_give_the_same_bytes(finished, again):
 def test_a_run_whose_tracking_failed_keeps_its_report(again):
     run, said = again
     assert said.startswith("Error track study: MLflow at http://127.0.0.1:9 refused: ")
-    assert said.rstrip().endswith(f"The whole log: {run.folder / 'log.txt'}")
+    assert said.rstrip().endswith(tell_where(run.folder))
     assert "Traceback" not in said
     assert not (run.folder.parent / "latest").is_symlink()
     report = run.find("write_report", "report")
