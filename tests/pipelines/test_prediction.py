@@ -57,8 +57,13 @@ def test_the_pipeline_runs_in_the_local_runner(made):
     outputs = json.loads(ended.read_text())["artifacts"]
     [table] = outputs["table"]["artifacts"]
     assert table["metadata"] == {
-        "kind": "prediction", "study": "made", "phenotype": "height", "n_people": 12, "n_warnings": 0, "display_name": "Predictions",
-    }  # fmt: skip
+        "kind": "prediction",
+        "study": "made",
+        "phenotype": "height",
+        "n_people": 12,
+        "n_warnings": 0,
+        "display_name": "Predictions",
+    }
     people = pd.read_csv(ended.parent / "table", sep="\t")
     assert people["probability"].to_numpy() == pytest.approx(expected, abs=1e-9)
     [metrics] = outputs["metrics"]["artifacts"]
