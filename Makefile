@@ -36,6 +36,19 @@ test: $(INSTALLED) oracles ## Run the tests
 test-storage: $(INSTALLED) ## Test storage where service and network fail: TESTBENCH=checkout of github.com/googleapis/storage-testbench
 	@tools/test_storage.sh $(BIN)/python "$(TESTBENCH)"
 
+.PHONY: services
+services: ## Install PostgreSQL, Chromium and what drives them (Debian or Ubuntu), which the next two need
+	@tools/install_services.sh
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[integration]'
+
+.PHONY: test-integration
+test-integration: $(INSTALLED) services ## Run the tests of tracking and the registry on MLflow's server with PostgreSQL
+	@$(BIN)/python -m pytest -m integration tests/integration
+
+.PHONY: test-browser
+test-browser: $(INSTALLED) services ## Look at MLflow's pages of a study in Chromium
+	@$(BIN)/python -m pytest -m browser tests/integration
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and the layers of the code
 	@$(BIN)/ruff format --check .

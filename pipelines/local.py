@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import filecmp
 import hashlib
 import json
 import os
@@ -30,6 +31,7 @@ import genotransfer
 from genotransfer.config import Study
 from genotransfer.errors import GenotransferError, InputError, StudyError
 from genotransfer.events import EVENTS_VARIABLE, JOB_VARIABLE
+from genotransfer.formats.files import replace_together
 from genotransfer.retraining.plan import Landing
 from genotransfer.study_files import load_study
 from pipelines.progress import show_progress
@@ -304,11 +306,13 @@ def _collect_results(run: _Run) -> None:
     # KFP writes this file when the task's function has returned.
     ended = sorted((run.folder / "artifacts").glob("**/write-report/executor_output.json"))
     for report in (one.parent / "report" for one in ended[-1:]):
-        for item in report.iterdir():
-            if item.is_dir():
-                shutil.copytree(item, run.folder / item.name, dirs_exist_ok=True)
-            else:
-                shutil.copy2(item, run.folder / item.name)
+        for path in sorted(one for one in report.rglob("*") if one.is_file()):
+            target = run.folder / path.relative_to(report)
+            if target.is_file() and filecmp.cmp(path, target, shallow=False):
+                continue  # lifted by an earlier try; somebody may be reading it
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with replace_together(target) as [temporary]:
+                shutil.copy2(path, temporary)
 
 
 def _point_latest(runs: Path, folder: Path) -> None:

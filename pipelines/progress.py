@@ -73,6 +73,8 @@ class _Rows:
         if event["event"] == "began":
             self._rows[key] = self._progress.add_task(name, total=None, note="")
             self._began[key] = self._told[key] = event["time"]
+        elif key not in self._rows:
+            return  # of a task that outlived the process of an earlier try
         elif event["event"] == "progressed":
             self._advance(key, name, event)
         else:

@@ -139,7 +139,9 @@ def _score(bundle: Bundle, samples: Genotypes) -> Float64[np.ndarray, " n"]:
 
 
 def _carry_out(client: MlflowClient, decision: Decision, check: Callable[[], None]) -> None:
-    """Write a decision to the version, and move the alias last."""
+    """Write a decision to the version, and move the alias last; what made a champion one stays written."""
+    if decision.outcome == "held":
+        return
     for key, value in (decision.to_tags() | {"decided_at": _now()}).items():
         client.set_model_version_tag(decision.name, decision.version, key, value[:5000])
     found = client.get_model_version(decision.name, decision.version)

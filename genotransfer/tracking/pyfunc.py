@@ -47,6 +47,7 @@ def log_bundle(client: MlflowClient, run: str, folder: Path, bundle: Bundle) -> 
 
     facts, example = bundle.facts, describe_pyfunc(bundle)
     experiment = client.get_run(run).info.experiment_id
+    _give_up_pending(client, experiment, run)
     tags = {"target": facts.target, "phenotype": facts.phenotype, "study": facts.study}
     model_id = str(client.create_logged_model(experiment, "predictor", run, tags).model_id)
     try:
@@ -81,6 +82,15 @@ def _sign(example: tuple[pd.DataFrame, pd.DataFrame]) -> ModelSignature:
     if example[0].shape[1] > MOST_SIGNED:
         return ModelSignature(outputs=signature.outputs)
     return signature
+
+
+def _give_up_pending(client: MlflowClient, experiment: str, run: str) -> None:
+    """Mark what an earlier try, which was killed, left unfinished as failed."""
+    from mlflow.entities import LoggedModelStatus
+
+    for one in client.search_logged_models([experiment], filter_string=f"source_run_id = '{run}'"):
+        if one.status == LoggedModelStatus.PENDING:
+            client.finalize_logged_model(one.model_id, LoggedModelStatus.FAILED)
 
 
 def list_requirements(bundle: Bundle) -> list[str]:

@@ -145,7 +145,8 @@ def register_bundle(
         measures = {f"fd_{key}": f"{row[f'fd_{key}']:.6g}" for key in MEASURES if pd.notna(row[f"fd_{key}"])}
         version = client.create_model_version(
             name,
-            source=f"models:/{model_id}",
+            # Not models:/ID, which MLflow looks for in the store of the process.
+            source=client.get_logged_model(model_id).artifact_location,
             run_id=run,
             model_id=model_id,
             tags=measures | _tag(study, bundle, row) | {"final_sha256": final_sha256},
@@ -190,7 +191,7 @@ def fetch_bundle(model_uri: str, tracking_uri: str, folder: str | Path) -> Path:
     Raises
     ------
     InputError
-        There is no such model, version or alias, or what it holds is no bundle.
+        There is no such model, version or alias, or its files are gone, changed or no bundle.
     StudyError
         MLflow cannot be reached.
     """
@@ -203,9 +204,7 @@ def fetch_bundle(model_uri: str, tracking_uri: str, folder: str | Path) -> Path:
         try:
             if place.startswith("@"):
                 place = str(client.get_model_version_by_alias(name, place[1:]).version)
-            # Not by the models: address itself, which MLflow looks for in the store of the process.
-            stored = f"{client.get_model_version_download_uri(name, place).rstrip('/')}/artifacts/{BUNDLE}"
-            found = Path(download_artifacts(artifact_uri=stored, dst_path=temporary, tracking_uri=uri))
+            stored = client.get_model_version_download_uri(name, place).rstrip("/")
         except MlflowException as error:
             if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise
@@ -213,10 +212,24 @@ def fetch_bundle(model_uri: str, tracking_uri: str, folder: str | Path) -> Path:
                 f"{model_uri} is not in the registry of {hide_password(uri)}: {error.message}",
                 remedy="Give models:/NAME@champion or models:/NAME/VERSION; genotransfer models lists them",
             ) from error
-        load_bundle(found)
+        try:
+            # Not by the models: address itself, which MLflow looks for in the store of the process.
+            place = f"{stored}/artifacts/{BUNDLE}"
+            found = Path(download_artifacts(artifact_uri=place, dst_path=temporary, tracking_uri=uri))
+            load_bundle(found)
+        except (MlflowException, OSError, InputError) as error:
+            raise _refuse_stored(model_uri, uri, str(error).replace(f"{temporary}/", "")) from error
         with replace_together(folder, replace_folders=True) as [path]:
             shutil.copytree(found, path)
     return Path(folder)
+
+
+def _refuse_stored(model_uri: str, uri: str, problem: str) -> InputError:
+    place = hide_password(uri)
+    return InputError(
+        f"the registry of {place} does not give the whole of {model_uri}: {problem.replace(uri, place)}",
+        remedy="Restore the artifact store, or take another version; genotransfer models lists them",
+    )
 
 
 def parse_model(model_uri: str) -> tuple[str, str]:

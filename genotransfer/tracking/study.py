@@ -122,9 +122,13 @@ def _open_study_run(client: MlflowClient, study: Study, uri: str, job: str) -> s
 
 
 def _end_interrupted(client: MlflowClient, experiment_id: str, job: str) -> None:
-    """Mark what an earlier try of the same job left running as killed."""
-    for run in client.search_runs([experiment_id], f"tags.job = '{job}' and attributes.status = 'RUNNING'"):
-        client.set_terminated(run.info.run_id, "KILLED")
+    """Mark what an earlier try of the same job left running as killed, and the runs under it."""
+    quote = '"' if "'" in job else "'"  # the name of a folder may hold one
+    for run in client.search_runs([experiment_id], f"tags.job = {quote}{job}{quote}"):
+        under = f"tags.mlflow.parentRunId = '{run.info.run_id}'"
+        left = client.search_runs([experiment_id], f"{under} and attributes.status = 'RUNNING'")
+        for one in [*left, *([run] if run.info.status == "RUNNING" else [])]:
+            client.set_terminated(one.info.run_id, "KILLED")
 
 
 def _log_study(client: MlflowClient, run: str, study: Study, results: pd.DataFrame, report: Path) -> None:

@@ -4,6 +4,7 @@ import pytest
 from rich.console import Console
 
 from pipelines.local import run_study
+from tests.integration.servers import serve_mlflow, serve_postgres
 from tests.integration.stages import run_stages
 from tests.integration.storage_fixtures import emulator, emulator_port, stand, testbench, testbench_port  # noqa: F401
 from tests.integration.support import TINY, Run, read_tiny, run_cli, share
@@ -27,7 +28,7 @@ def finished(tmp_path_factory) -> Run:
 def again(tmp_path_factory) -> tuple[Run, str]:
     """The tiny study once more, through the command line, with no MLflow server to be reached.
 
-    Returns the run and what was said on standard error.
+    Returns the run and what was said on standard error. A test may have gone on with it since.
     """
 
     def make(folder):
@@ -35,6 +36,7 @@ def again(tmp_path_factory) -> tuple[Run, str]:
         nowhere = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
         done = run_cli("run", "study.yaml", cwd=folder, **nowhere)
         assert done.returncode == 2, done.stderr
+        assert not (folder / "runs" / "latest").is_symlink()
         (folder / "stderr.txt").write_text(done.stderr)
 
     folder = share(tmp_path_factory, "again", make)
@@ -50,3 +52,11 @@ def staged(tmp_path_factory):
         return share(tmp_path_factory, name, lambda folder: run_stages(study, folder, change))
 
     return run
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory):
+    """MLflow's server on PostgreSQL: its address, and the folder of its artifacts."""
+    folder = tmp_path_factory.mktemp("server")
+    with serve_postgres() as database, serve_mlflow(folder, database) as uri:
+        yield uri, folder / "store"

@@ -292,7 +292,6 @@ def test_a_run_whose_tracking_failed_keeps_its_report(again):
     assert said.startswith("Error track study: MLflow at http://127.0.0.1:9 refused: ")
     assert said.rstrip().endswith(tell_where(run.folder))
     assert "Traceback" not in said
-    assert not (run.folder.parent / "latest").is_symlink()
     report = run.find("write_report", "report")
     for path in report.rglob("*"):
         if path.is_file():

@@ -2,14 +2,9 @@
 
 import json
 import os
-import signal
 import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +14,7 @@ from genotransfer.config import Study, Tracking
 from genotransfer.errors import StudyError
 from genotransfer.models.store import load_predictor
 from genotransfer.tracking import track_study
+from tests.integration.servers import serve_mlflow, serve_postgres
 from tests.integration.support import METHODS, read_tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow.*")  # its use of SQLAlchemy
@@ -138,73 +134,37 @@ def test_a_run_is_logged_to_sqlite_beside_it(finished, tmp_path):
     check_runs(client, finished, ids, tmp_path)
 
 
-@contextmanager
-def serve_mlflow(folder: Path):
-    """Yield the address of an MLflow server of its own, and end it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    uri = f"http://127.0.0.1:{port}"
-    arguments = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    arguments += ["--backend-store-uri", f"sqlite:///{folder / 'server.db'}"]
-    arguments += ["--artifacts-destination", str(folder / "store")]
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", *arguments],
-            cwd=folder,
-            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            wait_until_healthy(uri, process, folder / "server.log")
-            yield uri
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)  # the server and the workers it started
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
+def server(request, tmp_path):
+    """The address of an MLflow server with nothing in it."""
+    with ExitStack() as ends:
+        backend = ends.enter_context(serve_postgres()) if request.param == "postgresql" else ""
+        yield ends.enter_context(serve_mlflow(tmp_path, backend))
 
 
-def wait_until_healthy(uri: str, process: subprocess.Popen, log: Path) -> None:
-    for _ in range(1500):  # a busy machine takes minutes
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(f"{uri}/health", timeout=2) as answer:
-                assert answer.status == 200
-                return
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            time.sleep(0.2)
-    raise AssertionError(log.read_text())
-
-
-def test_a_run_is_logged_to_a_server(finished, tmp_path, monkeypatch):
+def test_a_run_is_logged_to_a_server(finished, tmp_path, monkeypatch, server):
     """By its own, and then under a run that is there already, as KFP's plugin makes one."""
     from mlflow import MlflowClient
 
-    with serve_mlflow(tmp_path) as uri:
-        client = MlflowClient(tracking_uri=uri)
-        ids = track(finished, uri, tmp_path / "tracked.json")
-        check_runs(client, finished, ids, tmp_path)
-        assert client.get_run(ids["study"]).info.artifact_uri.startswith("mlflow-artifacts:")
+    client = MlflowClient(tracking_uri=server)
+    ids = track(finished, server, tmp_path / "tracked.json")
+    check_runs(client, finished, ids, tmp_path)
+    assert client.get_run(ids["study"]).info.artifact_uri.startswith("mlflow-artifacts:")
 
-        experiment = client.create_experiment("of-kfp")
-        given = client.create_run(experiment, run_name="kfp").info.run_id
-        client.log_param(given, "pipeline", "transfer-study")
-        monkeypatch.setenv("MLFLOW_RUN_ID", given)
-        under = track(finished, uri, tmp_path / "under.json")
-        assert under["study"] == given
-        # The plugin's run is the plugin's to end.
-        check_runs(client, finished, under, tmp_path, status="RUNNING")
-        assert client.get_run(given).data.params == {"pipeline": "transfer-study"}
-        assert client.get_run(given).info.run_name == "kfp"
-        assert find_children(client, given) == {under[place] for place in PLACES}
-        assert len(client.search_runs([experiment])) == 1 + len(PLACES)
-        runs = client.search_runs([client.get_experiment_by_name("genotransfer").experiment_id])
-        assert {run.info.run_id for run in runs} == set(ids.values())
+    experiment = client.create_experiment("of-kfp")
+    given = client.create_run(experiment, run_name="kfp").info.run_id
+    client.log_param(given, "pipeline", "transfer-study")
+    monkeypatch.setenv("MLFLOW_RUN_ID", given)
+    under = track(finished, server, tmp_path / "under.json")
+    assert under["study"] == given
+    # The plugin's run is the plugin's to end.
+    check_runs(client, finished, under, tmp_path, status="RUNNING")
+    assert client.get_run(given).data.params == {"pipeline": "transfer-study"}
+    assert client.get_run(given).info.run_name == "kfp"
+    assert find_children(client, given) == {under[place] for place in PLACES}
+    assert len(client.search_runs([experiment])) == 1 + len(PLACES)
+    runs = client.search_runs([client.get_experiment_by_name("genotransfer").experiment_id])
+    assert {run.info.run_id for run in runs} == set(ids.values())
 
 
 def test_a_server_that_is_not_there_is_one_clear_error(finished, tmp_path, monkeypatch):

@@ -69,3 +69,12 @@ def test_failures_are_handed_back_whole(show):
     text, failures, _ = show([make_event("began", 0), failed], terminal=False)
     assert failures == [failed]
     assert text.startswith("✗ transfer models gru 3.0 s")
+
+
+def test_what_a_task_of_an_earlier_try_still_reports_is_left_out(show):
+    """A run whose process was killed, not its tasks, and that is resumed while they end."""
+    strays = [*make_steps(1, 2), make_event("failed", 3, message="no such pipe", users=False)]
+    own = [make_event("began", 4), *make_steps(5), make_event("ended", 6), make_event("ended", 6.5)]
+    text, failures, _ = show([*strays, *own], terminal=False)
+    assert failures == []
+    assert text.strip() == "✓ transfer models gru 2.0 s"
