@@ -15,9 +15,8 @@ from genotransfer.formats.convert import open_genotypes
 from genotransfer.formats.files import replace_together
 from genotransfer.genotypes import Genotypes
 from genotransfer.phenotypes import read_columns, read_phenotypes
-from genotransfer.prediction.cohorts import FilesetCohort, read_matched
-from genotransfer.prediction.match import match_model
 from genotransfer.prediction.opened import Bundle, load_bundle
+from genotransfer.prediction.scoring import score_genotypes
 from genotransfer.retraining.drift import (
     FrequencyDrift,
     ScoreDrift,
@@ -84,7 +83,9 @@ def measure_drift(
                 if champion is not None:
                     labels = _read_labels(study, phenotype, path, new)
                     scores[phenotype] = measure_score_drift(
-                        _score(champion, before), _score(champion, labels.genotypes), labels.values
+                        score_genotypes(champion, before),
+                        score_genotypes(champion, labels.genotypes),
+                        labels.values,
                     )
     made = MeasuredDrift(frequencies, scores)
     folder = Path(folder)
@@ -132,8 +133,3 @@ def _find_champion(study: Study, phenotype: str, folder: Path) -> Bundle | None:
         )
     except InputError:  # there is none yet
         return None
-
-
-def _score(bundle: Bundle, people: Genotypes) -> np.ndarray:
-    match = match_model(bundle.variants, people.variants, ambiguous="keep")
-    return bundle.score(read_matched(FilesetCohort(people), match, slice(None)))

@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
 
 from genotransfer.config import Study
 from genotransfer.final_data import SHORT, hash_final, read_final
 from genotransfer.formats.files import replace_together
 from genotransfer.genotypes import Genotypes
 from genotransfer.paired import compare_models
-from genotransfer.prediction.cohorts import FilesetCohort, read_matched
 from genotransfer.prediction.match import match_model
-from genotransfer.prediction.opened import Bundle, load_bundle
+from genotransfer.prediction.opened import load_bundle
 from genotransfer.prediction.prints import find_learners
+from genotransfer.prediction.scoring import score_genotypes
 from genotransfer.randomness import make_generator
 from genotransfer.stages.genotypes import open_population
 from genotransfer.tracking.client import connect, find_uri
@@ -127,15 +126,11 @@ def _decide(
             )
             return replace(undecided, reason=reason)
         generator = make_generator(study.seed, "promotion", one.name)
-        comparison = compare_models(labels, _score(first, samples), _score(second, samples), generator)
+        comparison = compare_models(
+            labels, score_genotypes(first, samples), score_genotypes(second, samples), generator
+        )
     outcome, reason = judge(study.registry, comparison, before)
     return replace(undecided, outcome=outcome, reason=reason, comparison=comparison)
-
-
-def _score(bundle: Bundle, samples: Genotypes) -> Float64[np.ndarray, " n"]:
-    """Return a model's probabilities for people; variants they lack count as the model's means."""
-    match = match_model(bundle.variants, samples.variants, ambiguous="keep")
-    return bundle.score(read_matched(FilesetCohort(samples), match, slice(None)))
 
 
 def _carry_out(client: MlflowClient, decision: Decision, check: Callable[[], None]) -> None:
