@@ -413,6 +413,11 @@ class Study(Settings):
             raise ValueError("splits.final must be a number when genotypes are simulated")
         check_study(self)
         lacking = sorted(set(self.phenotype_names) - set(self.models.champions))
+        if CHAMPION_SCORE in self.models.scores and len(self.models.scores) > 1:
+            raise ValueError(
+                "models.scores: 'champion' learns from people who are new to it, and others from all; it is "
+                "the only one of its study, as retraining with retraining.mode fine-tune has it"
+            )
         if CHAMPION_SCORE in self.models.scores and lacking:
             raise ValueError(
                 f"models.scores: 'champion' starts from a model, and models.champions names none for "
@@ -465,6 +470,8 @@ class Study(Settings):
 
     def networks_of(self, family: str) -> list[str]:
         """Return the study's networks of one family; none of the family ``none``."""
+        if family not in self.families:
+            return []
         return [network for network in self.models.networks if network.split("_")[0] == family]
 
     def to_json(self, *, with_cluster: bool = True) -> str:

@@ -12,12 +12,13 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int64
 
 from genotransfer.baselines import Fitted, PanelData
-from genotransfer.candidates import CHAMPION_SCORE, SCORES_METHOD, STACK, Candidate
+from genotransfer.candidates import SCORES_METHOD, STACK, Candidate
 from genotransfer.errors import StudyError
 from genotransfer.models.predictors import VARIANT_COLUMNS, ScorePredictor
 from genotransfer.models.standardise import Standardiser, impute_means
 from genotransfer.randomness import derive_seed, make_generator
 from genotransfer.scores.base import PolygenicScore, Sample, fit_slope, take_sample
+from genotransfer.scores.ready import ReadyScore
 from genotransfer.scores.registry import build_score
 from genotransfer.scores.stacking import StackedScore, cross_stack, fit_weights
 from genotransfer.splits import SPLITS, assign_splits
@@ -92,8 +93,8 @@ class PeopleLearner:
 
 
 @dataclass(frozen=True, eq=False)
-class ChampionLearner(PeopleLearner):
-    """Learns scores from people of both populations; `champion` is moved on from a champion's effects.
+class ChampionLearner:
+    """Goes on from a champion's effects, with people of the target it has not learnt from.
 
     Attributes
     ----------
@@ -103,10 +104,10 @@ class ChampionLearner(PeopleLearner):
     weights: Float64[np.ndarray, " n_variants"]
 
     def learn(self, name: str, seed: int, source: Sample, target: Sample) -> PolygenicScore:
-        """Return the fitted score of a name in `genotransfer.scores.registry.SCORES`."""
-        if name != CHAMPION_SCORE:
-            return super().learn(name, seed, source, target)
-        return build_score(name, seed, weights=self.weights).fit_samples(source, target)
+        """Return the score fine-tuned on the target's people; the source has none."""
+        score = build_score(name, seed, weights=self.weights)
+        assert isinstance(score, ReadyScore)
+        return score.fit_people(target)
 
 
 def cross_validate(

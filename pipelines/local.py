@@ -16,6 +16,7 @@ import os
 import shutil
 import sys
 import threading
+import uuid
 import warnings
 from collections import deque
 from collections.abc import Iterator
@@ -74,6 +75,12 @@ class _Run:
         return (self.folder / RETRAINING_MARK).exists()
 
     @property
+    def job(self) -> str:
+        """What the run is called by its tasks; the same however often it is taken up."""
+        mark = self.folder / RETRAINING_MARK
+        return f"{self.folder}-{mark.read_text()}" if mark.exists() else str(self.folder)
+
+    @property
     def done_before(self) -> Path:
         """What tasks put out, by their inputs: a task that is there is not run again."""
         return self.folder / "done" / hash_code()
@@ -120,8 +127,10 @@ def run_retraining(study: Study, runs: Path, console: Console | None = None) -> 
         A task failed; the message is its own error.
     """
     folder = _make_run_folder(study, runs)
+    # First, so that a run that is stopped here is taken up as what it is. Two machines can name a folder
+    # alike; the claim on the place where cohorts land needs a name of its own.
+    (folder / RETRAINING_MARK).write_text(uuid.uuid4().hex[:8])
     _write_study(study, folder / "study.yaml")
-    (folder / RETRAINING_MARK).touch()
     folder = _carry_out(study, _Run(folder), console)
     return folder, Landing.read(RunFolder(folder).find("plan_retraining", "landing"))
 
@@ -181,7 +190,8 @@ def _carry_out(study: Study, run: _Run, console: Console | None) -> Path:
         _collect_results(run)
     if run.error is not None:
         raise _explain_failure(run)
-    _point_latest(runs, run.folder)
+    if (run.folder / "report.html").exists():  # a retraining that found nothing has none
+        _point_latest(runs, run.folder)
     return run.folder
 
 
@@ -227,7 +237,7 @@ def _write_study(study: Study, path: Path) -> None:
 def _make_environment(study: Study, runs: Path, run: _Run) -> dict[str, str]:
     environment = {
         EVENTS_VARIABLE: str(run.events),
-        JOB_VARIABLE: str(run.folder),
+        JOB_VARIABLE: run.job,
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "PYTHONUNBUFFERED": "1",
     }

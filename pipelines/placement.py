@@ -22,7 +22,14 @@ PIPELINES: dict[str, tuple[str, str, str, Callable[..., None]]] = {
 
 # The tasks that train networks, and take a GPU.
 TRAINING_TASKS = ("train-source-models", "transfer-models")
-TRACKING_TASKS = ("track-study", "register-models", "promote-models", "train-scores", "measure-drift")
+TRACKING_TASKS = (
+    "track-study",
+    "register-models",
+    "promote-models",
+    "train-scores",
+    "measure-drift",
+    "plan-retraining",
+)
 # What it looks at is no input that KFP knows of: what was found before may not be so now.
 LOOKING_TASK = "plan-retraining"
 # It fails by the user's mistakes alone, which no second try mends.

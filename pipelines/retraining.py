@@ -30,8 +30,9 @@ def compose_retraining(study: str, phenotypes: list[str], families: list[str]) -
     with dsl.If(found.outputs["Output"] == "new", name="something-new"):
         planned, landing = found.outputs["planned"], found.outputs["landing"]
         drift = measure_drift(planned=planned, landing=landing)
-        decisions = run_planned(planned, phenotypes, families)
-        finish_retraining(landing=landing, decisions=decisions).after(drift)
+        # Measured before anybody learns from the new people, and before any champion changes.
+        decisions = run_planned(planned, phenotypes, families, first=drift)
+        finish_retraining(landing=landing, decisions=decisions)
 
 
 retraining = dsl.pipeline(name=NAME, description=DESCRIPTION, display_name=TITLE)(compose_retraining)

@@ -55,9 +55,15 @@ def compose_study(
     run_planned(planned, phenotypes, families)
 
 
-def run_planned(planned: Any, phenotypes: Any, families: Any) -> Any:
-    """Compose the tasks of a study that is planned; return the decisions on its challengers."""
-    genotypes = prepare_genotypes(planned=planned).outputs
+def run_planned(planned: Any, phenotypes: Any, families: Any, first: Any = None) -> Any:
+    """Compose the tasks of a study that is planned, after a task that comes first, if there is one.
+
+    Returns the decisions on its challengers.
+    """
+    prepared = prepare_genotypes(planned=planned)
+    if first is not None:
+        prepared.after(first)
+    genotypes = prepared.outputs
     source, target, final = (genotypes[f"{role}_genotypes"] for role in ("source", "target", "final"))
 
     with dsl.ParallelFor(phenotypes, name="phenotypes") as phenotype:

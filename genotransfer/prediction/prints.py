@@ -35,10 +35,10 @@ def print_people(dosages: np.ndarray) -> list[str]:
     return [hashlib.sha256(row.tobytes()).hexdigest()[:16] for row in rows]
 
 
-def find_learners(bundle: Bundle, samples: Genotypes) -> int:
+def find_learners(bundle: Bundle, samples: Genotypes) -> int | None:
     """Return how many people a bundle's model has learnt from.
 
-    0 too where it cannot be told: the genotypes lack some of the bundle's ancestry variants, or the
+    None where it cannot be told: the genotypes lack some of the bundle's ancestry variants, or the
     bundle has too few of them.
 
     Parameters
@@ -49,6 +49,6 @@ def find_learners(bundle: Bundle, samples: Genotypes) -> int:
     known = set(pd.read_parquet(bundle.folder / LEARNERS)["print"])
     match = match_model(bundle.ancestry, samples.variants, ambiguous="keep")
     if not known or not match.found.all():
-        return 0
+        return None
     dosages = read_matched(FilesetCohort(samples), match, slice(None))
     return sum(one in known for one in print_people(dosages))

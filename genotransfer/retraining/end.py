@@ -8,7 +8,7 @@ from pathlib import Path
 from genotransfer.errors import StudyError
 from genotransfer.formats.files import replace_together
 from genotransfer.retraining.plan import Landing
-from genotransfer.retraining.state import Run, name_time, record, release
+from genotransfer.retraining.state import Run, holds, name_time, read_state, record, release
 
 
 def finish_retraining(landing: str | Path, decisions: str | Path, summary: str | Path) -> Run:
@@ -37,12 +37,15 @@ def finish_retraining(landing: str | Path, decisions: str | Path, summary: str |
         n_final=found.n_final,
         promoted=promoted,
     )
-    state = record(found.place, done)
-    if not release(found.place, found.run) and state.runs[-1].run != found.run:
+    known = any(one.run == found.run for one in read_state(found.place).runs)
+    if not known and not holds(found.place, found.run):
         raise StudyError(
             f"Another retraining took {found.place} over while this one ran, for it took longer than "
-            "retraining.claim_hours. Set that higher."
+            "retraining.claim_hours. What it promoted stays; its cohorts are the other's to record. Set "
+            "retraining.claim_hours higher."
         )
+    record(found.place, done)
+    release(found.place, found.run)
     told = ", ".join(promoted) or "none; every champion stays"
     with replace_together(summary) as [path]:
         path.write_text(

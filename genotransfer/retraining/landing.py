@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 from genotransfer import storage
 from genotransfer.errors import InputError
@@ -63,7 +64,7 @@ def list_landed(place: str) -> tuple[list[Landed], list[str]]:
     """
     root = place.rstrip("/") + "/"
     cohorts: dict[str, dict[str, storage.StoredFile]] = {}
-    for file in storage.list_files(root):
+    for file in _list_files(root):
         name, _, rest = file.uri.removeprefix(root).partition("/")
         if rest and name != OWN:
             cohorts.setdefault(name, {})[rest] = file
@@ -75,8 +76,14 @@ def list_landed(place: str) -> tuple[list[Landed], list[str]]:
             continue
         found = [one for one in GENOTYPES if one in files]
         folder = join(place, name)
-        if len(found) != 1 or PHENOTYPES not in files:
-            missing = PHENOTYPES if len(found) == 1 else f"one of {', '.join(GENOTYPES)}"
+        if len(found) > 1:
+            raise InputError(
+                f"the cohort {name!r} has genotypes twice: {', '.join(found)}",
+                file=join(place, name),
+                remedy="Leave one of them",
+            )
+        if not found or PHENOTYPES not in files:
+            missing = PHENOTYPES if found else f"one of {', '.join(GENOTYPES)}"
             raise InputError(
                 f"the cohort {name!r} says it is complete, but has not {missing} (it has "
                 f"{', '.join(sorted(files))})",
@@ -89,6 +96,14 @@ def list_landed(place: str) -> tuple[list[Landed], list[str]]:
             )
         )
     return complete, waiting
+
+
+def _list_files(root: str) -> list[storage.StoredFile]:
+    """Return the files of the cohorts; what retraining keeps there itself is large, and not looked at."""
+    if storage.is_remote(root):
+        return storage.list_files(root)
+    folders = sorted(one for one in Path(root).glob("*") if one.is_dir() and one.name != OWN)
+    return [file for one in folders for file in storage.list_files(f"{one}/")]
 
 
 def _digest(files: dict[str, storage.StoredFile]) -> str:

@@ -13,10 +13,10 @@ import pandas as pd
 
 from genotransfer.candidates import CHAMPION_SCORE, SCORES_METHOD
 from genotransfer.config import CohortFiles, GenotypeFiles, PhenotypeFiles, Study
-from genotransfer.errors import StudyError
+from genotransfer.errors import InputError, StudyError
 from genotransfer.formats.convert import open_genotypes
 from genotransfer.formats.files import replace_together
-from genotransfer.phenotypes import MISSING_WORDS, read_columns
+from genotransfer.phenotypes import MISSING_NUMBER, MISSING_WORDS, read_columns
 from genotransfer.randomness import make_generator
 from genotransfer.retraining.landing import OWN, PHENOTYPES, Landed, join, list_landed
 from genotransfer.retraining.merging import Cohort, Merged, merge_cohorts
@@ -29,6 +29,8 @@ from genotransfer.tracking.registry import find_champion
 
 Outcome = Literal["new", "nothing", "waiting", "busy"]
 FINAL, ORIGIN, FIRST = "FD", "cohort", "study"
+# Beside the table of everyone, that of those who learn and of FD, where not all learn.
+LEARNING = "learning.tsv"
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,6 @@ class Landing:
     reason : in words.
     cohorts : digest by name of the new cohorts.
     waiting : names of cohorts that are not complete yet.
-    changed : names of cohorts that changed after they were used, which is not looked at.
     n_new, n_final : people that are new, and those of them kept for FD.
     n_people : people of all cohorts.
     n_doubled : people that two cohorts had.
@@ -58,7 +59,6 @@ class Landing:
     reason: str
     cohorts: dict[str, str]
     waiting: list[str]
-    changed: list[str]
     n_new: int = 0
     n_final: int = 0
     n_people: int = 0
@@ -99,7 +99,7 @@ def plan_retraining(
     found: Landing
     busy = claim(place, run, study.retraining.claim_hours)
     if busy is not None:
-        found = Landing(run, place, study.name, "busy", _tell_busy(place, busy), {}, [], [])
+        found = Landing(run, place, study.name, "busy", _tell_busy(place, busy), {}, [])
     else:
         try:
             found, study = _look(study, settings, files, columns, run)
@@ -120,12 +120,6 @@ def describe_landing(found: Landing) -> str:
     lines = [f"# Retraining of {found.study}", "", found.reason]
     if found.waiting:
         lines += ["", f"Not complete yet (no _SUCCESS): {', '.join(found.waiting)}."]
-    if found.changed:
-        lines += [
-            "",
-            f"Changed after they were used, and left as they were: {', '.join(found.changed)}. Land what is new "
-            "in them as a cohort of its own.",
-        ]
     if found.outcome == "new":
         lines += [
             "",
@@ -171,24 +165,31 @@ def _look(
     digests = {one.name: one.digest for one in new}
 
     def tell(outcome: Outcome, reason: str, **counts: int) -> Landing:
-        return Landing(run, place, study.name, outcome, reason, digests, waiting, changed, **counts)
+        return Landing(run, place, study.name, outcome, reason, digests, waiting, **counts)
 
     if not new:
         known = f"{len(landed)} known cohort{'' if len(landed) == 1 else 's'}"
         return tell(
             "nothing", f"Nothing new at {place}: {known}, all used before. Nothing was trained."
         ), study
-    old = [one for one in landed if one.name in state.used and one.name not in changed]
+    if changed:
+        raise StudyError(
+            f"Cohorts at {place} changed after they were used: {', '.join(changed)}. Restore them as they were, "
+            "and land what is new as a cohort of its own; people whom models have learnt from must stay known."
+        )
+    champions = _find_champions(study)
+    old = [one for one in landed if one.name in state.used]
     prefix = join(place, OWN, "runs", run, "genotypes")
     with stage_output(prefix) as local:
-        merged = _merge(settings, files, columns, [*old, *new], local)
+        merged = _merge(study, settings, files, [*old, *new], local)
         people = merged.phenotypes
         is_new = people[ORIGIN].isin(digests).to_numpy() & _find_known(people, columns)
         counts = {"n_new": int(is_new.sum()), "n_people": len(people), "n_doubled": merged.n_doubled}
         if is_new.sum() < rule.least_people:
             reason = (
                 f"{is_new.sum()} new people with every phenotype; retraining waits for {rule.least_people} "
-                "(retraining.least_people). Nothing was trained."
+                f"(retraining.least_people); {merged.n_doubled:,} had ids that an earlier cohort has. Nothing was "
+                "trained."
             )
             _remove(local)
             with suppress(OSError):  # of a bucket it is a scratch folder, which goes by itself
@@ -197,16 +198,32 @@ def _look(
         final = _draw_final(study, people, is_new, files.iid_column)
         table = people.assign(**{FINAL: final.astype(int)})
         table.to_csv(local.with_name(PHENOTYPES), sep="\t", index=False)
+        learns = _find_known(people, columns) & ~final
+        if champions:
+            # A champion goes on with people who are new to it: the others would tell it that it is right.
+            learns &= is_new
+            table[learns | final].to_csv(local.with_name(LEARNING), sep="\t", index=False)
     counts["n_final"] = int(final.sum())
-    learning = int((_find_known(people, columns) & ~final).sum())
     reason = f"New: {', '.join(sorted(digests))}."
-    return tell("new", reason, **counts), _make_study(study, prefix, learning, files.iid_column)
+    planned = _make_study(study, prefix, int(learns.sum()), files.iid_column, champions)
+    return tell("new", reason, **counts), planned
+
+
+def _find_champions(study: Study) -> dict[str, str]:
+    """Return the models to go on from, by phenotype, having checked that one can; none in mode full."""
+    if study.retraining.mode != "fine-tune":
+        return {}
+    champions = {name: find_champion(study, name) for name in study.phenotype_names}
+    for champion in champions.values():
+        require_effects(champion, find_uri(study))
+    return champions
 
 
 def _merge(
-    settings: GenotypeFiles, files: CohortFiles, columns: list[str], landed: list[Landed], local: Path
+    study: Study, settings: GenotypeFiles, files: CohortFiles, landed: list[Landed], local: Path
 ) -> Merged:
     """Bring the study's own people and those of all cohorts together."""
+    columns, binary = _list_columns(study)
     places = [(FIRST, settings.resolve(files.genotypes), settings.resolve(files.phenotypes))]
     places += [(one.name, one.genotypes, one.phenotypes) for one in landed]
     iid_column = files.iid_column
@@ -215,6 +232,8 @@ def _merge(
     for (name, genotypes, phenotypes), beside in zip(places, scratch, strict=True):
         with localise(phenotypes) as path:
             table = read_columns(path, iid_column, columns)
+            for column in binary:
+                table[column] = code_binary(table[column], f"{phenotypes}, column {column!r}")
         cohorts.append(Cohort(name, open_genotypes(genotypes, beside), table))
     merged = merge_cohorts(
         cohorts,
@@ -234,11 +253,48 @@ def _remove(prefix: Path) -> None:
         path.unlink()
 
 
+def _list_columns(study: Study) -> tuple[list[str], list[str]]:
+    """Return the columns of the phenotypes, and those of them that are cases and controls."""
+    assert isinstance(study.phenotypes, PhenotypeFiles)
+    columns = list(dict.fromkeys(one.column for one in study.phenotypes.columns))
+    return columns, [one.column for one in study.phenotypes.columns if one.threshold == "binary"]
+
+
+def code_binary(values: pd.Series, place: str) -> pd.Series:
+    """Return cases as 1, controls as 0 and others as NA, whichever of both codings a cohort uses.
+
+    Parameters
+    ----------
+    values : text: 0 and 1; or PLINK's 1 and 2, with 0 for missing.
+    place : of the values, for an error.
+
+    Raises
+    ------
+    InputError
+        The values do not tell which coding it is, or are of none.
+    """
+    numbers = pd.to_numeric(values.where(~values.str.lower().isin(MISSING_WORDS)), errors="coerce")
+    found = set(numbers.dropna()) - {MISSING_NUMBER}
+    if 2.0 in found and found <= {0.0, 1.0, 2.0}:
+        return numbers.map({1.0: "0", 2.0: "1"}).fillna("NA")
+    if 0.0 in found and found <= {0.0, 1.0}:
+        return numbers.map({0.0: "0", 1.0: "1"}).fillna("NA")
+    raise InputError(
+        f"the values are {', '.join(f'{one:g}' for one in sorted(found)) or 'all missing'}: cases and controls "
+        "cannot be told",
+        file=place,
+        remedy="Code controls 0 and cases 1, or controls 1 and cases 2, with both in each cohort",
+    )
+
+
 def _find_known(people: pd.DataFrame, columns: list[str]) -> np.ndarray:
     """Return who has a value of every phenotype."""
     known = np.ones(len(people), dtype=bool)
     for name in columns:
-        known &= ~people[name].str.lower().isin(MISSING_WORDS | {"-9"}).to_numpy()
+        numbers = pd.to_numeric(
+            people[name].where(~people[name].str.lower().isin(MISSING_WORDS)), errors="coerce"
+        )
+        known &= (numbers.notna() & (numbers != MISSING_NUMBER)).to_numpy()
     return known
 
 
@@ -255,24 +311,25 @@ def _draw_final(study: Study, people: pd.DataFrame, is_new: np.ndarray, iid_colu
     return final
 
 
-def _make_study(study: Study, prefix: str, learning: int, iid_column: str) -> Study:
-    """Return the study with everyone as its target, in splits of the shares it asks for."""
+def _make_study(
+    study: Study, prefix: str, learning: int, iid_column: str, champions: dict[str, str]
+) -> Study:
+    """Return the study with everyone as its target, in splits of the shares it asks for.
+
+    With champions to go on from, it does that alone, with those who are new.
+    """
     rule = study.retraining
     ed, vd = max(1, round(rule.ed_share * learning)), max(1, round(rule.vd_share * learning))
     raw = json.loads(study.to_json())
     raw["genotypes"]["target"] = {
         "genotypes": prefix,
-        "phenotypes": join(prefix.rpartition("/")[0], PHENOTYPES),
+        "phenotypes": join(prefix.rpartition("/")[0], LEARNING if champions else PHENOTYPES),
         "iid_column": iid_column,
         "final_column": FINAL,
     }
     raw["splits"]["target"] = {"TD": learning - ed - vd, "VD": vd, "ED": ed}
     raw["splits"]["final"] = None
-    if rule.mode == "fine-tune":
+    if champions:
         raw["transfer"]["methods"] = [SCORES_METHOD]
-        raw["models"]["scores"] = [CHAMPION_SCORE]
-        champions = {name: find_champion(study, name) for name in study.phenotype_names}
-        for champion in champions.values():
-            require_effects(champion, find_uri(study))
-        raw["models"]["champions"] = champions
+        raw["models"] |= {"scores": [CHAMPION_SCORE], "champions": champions}
     return parse_study(json.dumps(raw))

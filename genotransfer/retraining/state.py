@@ -111,6 +111,15 @@ def claim(place: str, run: str, hours: float) -> Claim | None:
     raise StudyError(f"{uri} keeps changing. Wait for the other retrainings to end, and run again.")
 
 
+def holds(place: str, run: str) -> bool:
+    """Say whether a place is claimed by a run."""
+    try:
+        data, _ = storage.read_bytes(join(place, OWN, CLAIM))
+        return Claim.model_validate_json(data).run == run
+    except (storage.AbsentError, ValidationError):
+        return False
+
+
 def release(place: str, run: str) -> bool:
     """Give up a run's claim; return whether it still was this run's."""
     uri = join(place, OWN, CLAIM)

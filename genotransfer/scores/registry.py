@@ -23,7 +23,7 @@ SCORES = {
     "tca": "genotransfer.scores.adaptation:TcaScore",
     "shrinkage": "genotransfer.scores.shrinkage:ShrinkageScore",
     "ready": "genotransfer.scores.ready:ReadyScore",
-    "champion": "genotransfer.scores.tuned:TunedScore",
+    "champion": "genotransfer.scores.champion:ChampionScore",
     "clumping_summary": "genotransfer.scores.summary_clumping:SummaryClumping",
 }
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float64
 
 from genotransfer.scores.base import PolygenicScore, Sample
 from genotransfer.scores.pool import Pool, invert
-from genotransfer.scores.ready import check_weights
 
 
 class TunedScore(PolygenicScore):
@@ -23,8 +20,6 @@ class TunedScore(PolygenicScore):
     Parameters
     ----------
     start : the score to start from, by its name in the registry; it sees the source only.
-    weights : float (n_variants,); effects to start from instead, of one copy of each counted allele, such
-        as a champion's. They are first brought to the scale of the target's labels.
     rate : length of a step, as a share of the longest that cannot overshoot; above 0, below 2.
     max_steps : largest number of steps.
     n_folds : number of parts the target's people are divided into.
@@ -43,9 +38,7 @@ class TunedScore(PolygenicScore):
         max_steps: int = 100,
         n_folds: int = 5,
         random_state: int = 0,
-        weights: Any = None,
     ) -> None:
-        self.weights = weights
         self.start = start
         self.rate = rate
         self.max_steps = max_steps
@@ -55,13 +48,10 @@ class TunedScore(PolygenicScore):
     def _learn_effects(self, source: Sample, target: Sample) -> Float64[np.ndarray, " n_variants"]:
         from genotransfer.scores.registry import build_score
 
+        nobody = Sample(target.dosages[:0], target.labels[:0], np.zeros_like(target.means))
         first = source if source.n else target
+        effects = build_score(self.start, self.random_state)._learn_effects(first, nobody)
         self.n_steps_ = 0
-        if self.weights is not None:
-            effects = _scale_to(check_weights(self.weights, target), target if target.n else source)
-        else:
-            nobody = Sample(target.dosages[:0], target.labels[:0], np.zeros_like(target.means))
-            effects = build_score(self.start, self.random_state)._learn_effects(first, nobody)
         columns = np.flatnonzero(effects)
         if first is target or not target.n or not len(columns):
             return effects
@@ -82,16 +72,6 @@ class TunedScore(PolygenicScore):
         path = descend(values, responses[:, -1], begin, self.rate, self.n_steps_)
         effects[columns] = path[-1] * scales
         return effects
-
-
-def _scale_to(
-    effects: Float64[np.ndarray, " n_variants"], people: Sample
-) -> Float64[np.ndarray, " n_variants"]:
-    """Return effects times the slope of the labels on their sum; as they are where that is not positive."""
-    values = people.dosages.astype(np.float64) @ effects
-    square = float(values @ values)
-    slope = float(values @ people.residuals) / square if square > 0 else 0.0
-    return effects * slope if slope > 0 else effects
 
 
 def descend(

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from genotransfer.config import GenotypeFiles, PhenotypeFiles, Study
-from genotransfer.errors import InputError
 from genotransfer.formats.convert import open_genotypes
 from genotransfer.formats.files import replace_together
 from genotransfer.genotypes import Genotypes
@@ -24,11 +23,12 @@ from genotransfer.retraining.drift import (
     measure_frequency_drift,
     measure_score_drift,
 )
+from genotransfer.retraining.landing import PHENOTYPES, join
 from genotransfer.retraining.plan import FINAL, ORIGIN, Landing
 from genotransfer.storage import localise
 from genotransfer.tracking import fetch_bundle
-from genotransfer.tracking.client import find_uri
-from genotransfer.tracking.registry import CHAMPION, name_model
+from genotransfer.tracking.client import connect, find_uri
+from genotransfer.tracking.registry import CHAMPION, find_alias, name_model
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ def measure_drift(
     files = study.genotypes.target
     with tempfile.TemporaryDirectory(prefix="genotransfer-") as scratch:
         everyone = open_genotypes(study.genotypes.resolve(files.genotypes), Path(scratch) / "target")
-        with localise(study.genotypes.resolve(files.phenotypes)) as path:
+        # The table of everyone; the study's own may hold those alone who learn.
+        with localise(join(files.genotypes.rpartition("/")[0], PHENOTYPES)) as path:
             people = read_columns(path, files.iid_column, [ORIGIN, FINAL]).set_index(files.iid_column)
             people = people.loc[everyone.samples["iid"]]
             is_new = people[ORIGIN].isin(found.cohorts).to_numpy()
@@ -81,7 +82,7 @@ def measure_drift(
             for phenotype in study.phenotype_names:
                 champion = _find_champion(study, phenotype, Path(scratch) / phenotype)
                 if champion is not None:
-                    labels = _read_labels(study, phenotype, path, new)
+                    labels = _read_labels(study, phenotype, path, everyone, new)
                     scores[phenotype] = measure_score_drift(
                         score_genotypes(champion, before),
                         score_genotypes(champion, labels.genotypes),
@@ -106,8 +107,10 @@ class _Labelled:
     values: np.ndarray
 
 
-def _read_labels(study: Study, phenotype: str, path: Path, people: Genotypes) -> _Labelled:
-    """Return the people that have a phenotype, and their labels."""
+def _read_labels(
+    study: Study, phenotype: str, path: Path, everyone: Genotypes, people: Genotypes
+) -> _Labelled:
+    """Return those of some people that have a phenotype, and their labels, cut where everyone's are."""
     assert isinstance(study.phenotypes, PhenotypeFiles)
     assert isinstance(study.genotypes, GenotypeFiles)
     [column] = [one for one in study.phenotypes.columns if one.name == phenotype]
@@ -116,7 +119,7 @@ def _read_labels(study: Study, phenotype: str, path: Path, people: Genotypes) ->
         column.column,
         iid_column=study.genotypes.target.iid_column,
         threshold=None if column.threshold == "binary" else column.threshold,
-        samples=people.samples["iid"],
+        samples=everyone.samples["iid"],
     ).table
     values = read.set_index("IID")["phenotype"]
     at = np.flatnonzero(people.samples["iid"].isin(values.index).to_numpy())
@@ -127,9 +130,8 @@ def _read_labels(study: Study, phenotype: str, path: Path, people: Genotypes) ->
 def _find_champion(study: Study, phenotype: str, folder: Path) -> Bundle | None:
     if not study.registry.enabled:
         return None
-    try:
-        return load_bundle(
-            fetch_bundle(f"models:/{name_model(study, phenotype)}@{CHAMPION}", find_uri(study), folder)
-        )
-    except InputError:  # there is none yet
-        return None
+    uri, name = find_uri(study), name_model(study, phenotype)
+    with connect(uri) as client:
+        if find_alias(client, name, CHAMPION) is None:
+            return None
+    return load_bundle(fetch_bundle(f"models:/{name}@{CHAMPION}", uri, folder))

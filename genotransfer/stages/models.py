@@ -171,8 +171,10 @@ def train_scores(
         if not names:
             return
         if study.statistics is None:
-            panel = load_variants(variants_folder, phenotypes_folder, genotypes)
-            people = _load_champion(study, phenotype, panel) if CHAMPION_SCORE in names else None
+            champion = CHAMPION_SCORE in names
+            of = {"target": genotypes["target"]} if champion else genotypes
+            panel = load_variants(variants_folder, phenotypes_folder, of)
+            people = _load_champion(study, phenotype, panel) if champion else None
             yield from fit_scores(phenotype, panel, names, study.seed, study.models.folds, people)
             return
         panel = load_variants(variants_folder, phenotypes_folder, {"target": genotypes["target"]})

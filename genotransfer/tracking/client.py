@@ -44,7 +44,7 @@ def find_store(uri: str = "") -> str:
 
 def hide_password(uri: str) -> str:
     """Return an address without the user and password it may hold."""
-    return re.sub(r"//[^/@]*@", "//", uri)
+    return re.sub(r"//[^/]*@", "//", uri)
 
 
 @contextmanager
@@ -67,4 +67,4 @@ def connect(uri: str) -> Iterator[MlflowClient]:
         raise StudyError(
             f"MLflow at {place} refused: {reason}. The results stay in the run's folder; check the server "
             "and run again."
-        ) from error
+        ) from (error if place == uri else None)  # MLflow's own message holds the password

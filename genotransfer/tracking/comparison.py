@@ -15,7 +15,7 @@ from genotransfer.errors import InputError, StudyError
 from genotransfer.plots.canvas import COLOURS, LINE_COLOUR, NOTE_COLOUR, RISK_COLOUR, save_figure
 from genotransfer.tracking.client import connect, find_store
 from genotransfer.tracking.locks import SUFFIX, lock_model
-from genotransfer.tracking.promotion import move_champion, read_history
+from genotransfer.tracking.promotion import ROLLED_BACK, move_champion, read_history
 from genotransfer.tracking.registry import CHALLENGER, CHAMPION, find_alias
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def roll_back(name: str, version: str = "", tracking_uri: str = "") -> Rollback:
                 raise StudyError(f"Version {to} of {name} is the champion already.")
             check()
             move_champion(client, name, to, f"Rolled back from version {before}.")
-            client.set_model_version_tag(name, before, "rolled_back", "true")
+            client.set_model_version_tag(name, before, ROLLED_BACK, "true")
     return Rollback(name, before, to)
 
 
@@ -202,9 +202,17 @@ def _draw_measure(axes: Axes, table: pd.DataFrame, columns: tuple[str, str, str]
 
 def _find_earlier(client: MlflowClient, name: str, champion: str) -> str:
     versions = [one["version"] for one in read_history(client, name)]
-    earlier = [one for one in versions if one != champion]
+    # Going back twice goes back two steps: what a rollback wrote is no step forward.
+    before = versions[: versions.index(champion)] if champion in versions else versions
+    earlier = [
+        one
+        for one in before
+        if one != champion and ROLLED_BACK not in client.get_model_version(name, one).tags
+    ]
     if not earlier:
-        raise StudyError(f"{name} has had no champion but version {champion}. Name a version to go back to.")
+        raise StudyError(
+            f"{name} has had no champion before version {champion}. Name a version to go back to."
+        )
     return earlier[-1]
 
 

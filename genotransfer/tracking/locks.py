@@ -101,6 +101,9 @@ def _take_away(client: MlflowClient, held: RegisteredModel) -> None:
     from mlflow.exceptions import MlflowException
 
     aside = f"{held.name}.{held.tags.get('owner', '').rpartition(':')[2] or 'stale'}"
+    now = _find(client, held.name)
+    if now is None or now.tags.get("owner") != held.tags.get("owner"):
+        return  # another has taken it away already
     try:
         client.rename_registered_model(held.name, aside)
         client.delete_registered_model(aside)

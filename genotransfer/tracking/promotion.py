@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 HISTORY = "champion_history"
 USED = "final."
+# Tag of a version that a person has taken back.
+ROLLED_BACK = "rolled_back"
 # Of MLflow's 5,000 characters for a tag.
 REMEMBERED = 40
 # Share of the champion's variants that FD's genotypes must hold.
@@ -96,8 +98,16 @@ def _decide(
         return replace(
             undecided, outcome="off", reason="The study promotes nothing (registry.promote is false)."
         )
+    tags = client.get_model_version(one.name, one.version).tags
     if before == one.version:
+        if tags.get("decision") == "promoted":  # by an earlier try, which ended before it could say so
+            return replace(undecided, outcome="promoted", reason=tags.get("decision_reason", ""))
         return replace(undecided, outcome="held", reason="This version is the champion already.")
+    if ROLLED_BACK in tags:
+        reason = (
+            "A person has taken this version back. genotransfer rollback --to makes it the champion again."
+        )
+        return replace(undecided, reason=reason)
     if champion is None:
         reason = "The first model: there was no champion to compare it with."
         return replace(undecided, outcome="promoted", reason=reason)
@@ -119,17 +129,21 @@ def _decide(
                 f"look worse than it is. Take genotypes with at least {LEAST_MATCH:.0%} of them."
             )
             return replace(undecided, reason=reason)
-        if known := find_learners(first, samples):
-            reason = (
-                f"{known} of FD's {len(people)} people taught the champion, version {before}: it would look "
-                "better than it is. Take people neither has learnt from."
-            )
-            return replace(undecided, reason=reason)
+        for bundle, version in ((first, before), (second, one.version)):
+            if known := find_learners(bundle, samples):
+                reason = (
+                    f"{known} of FD's {len(people)} people taught version {version}, which would look better than "
+                    "it is. Take people neither has learnt from."
+                )
+                return replace(undecided, reason=reason)
+        unknown = find_learners(first, samples) is None
         generator = make_generator(study.seed, "promotion", one.name)
         comparison = compare_models(
             labels, score_genotypes(first, samples), score_genotypes(second, samples), generator
         )
     outcome, reason = judge(study.registry, comparison, before)
+    if unknown:
+        reason += " Whether FD's people taught the champion could not be told: their variants differ."
     return replace(undecided, outcome=outcome, reason=reason, comparison=comparison)
 
 
@@ -137,6 +151,12 @@ def _carry_out(client: MlflowClient, decision: Decision, check: Callable[[], Non
     """Write a decision to the version, and move the alias last; what made a champion one stays written."""
     if decision.outcome == "held":
         return
+    if decision.outcome == "promoted" and decision.champion == decision.version:
+        if decision.version not in [one["version"] for one in read_history(client, decision.name)]:
+            check()
+            move_champion(client, decision.name, decision.version, decision.reason)
+        return
+    check()
     for key, value in (decision.to_tags() | {"decided_at": _now()}).items():
         client.set_model_version_tag(decision.name, decision.version, key, value[:5000])
     found = client.get_model_version(decision.name, decision.version)
@@ -155,6 +175,8 @@ def move_champion(client: MlflowClient, name: str, version: str, reason: str) ->
     """Point the alias ``champion`` to a version, and remember it in the model's history."""
     history = read_history(client, name)
     client.set_registered_model_alias(name, CHAMPION, version)
+    if ROLLED_BACK in client.get_model_version(name, version).tags:
+        client.delete_model_version_tag(name, version, ROLLED_BACK)
     history.append({"version": version, "at": _now(), "reason": reason[:200]})
     # The oldest are forgotten where a tag would hold no more.
     while len(json.dumps(history)) > 4900 or len(history) > REMEMBERED:

@@ -62,7 +62,8 @@ def test_of_two_at_once_one_goes_on(place):
     told = [(place / f"told-{number}.txt").read_text() for number in (0, 1)]
     assert sum("Another retraining" in one for one in told) == 1
     assert "Nothing new" in (place / "told-last.txt").read_text()
-    # What ended early trained nothing.
+    # What ended early trained nothing, and `latest` is still the one with results.
+    assert (place / "runs/latest/report.html").is_file()
     for outcome in ("busy", "nothing"):
         assert not list(found[outcome][0].folder.glob("artifacts/**/prepare-genotypes"))
 
@@ -106,6 +107,10 @@ def test_drift_was_measured_without_fd(place):
     assert numbers["height_n_new"] == 60 - 18
     assert numbers["height_n_before"] == 70
     assert abs(numbers["frequency_fst"]) < 0.01
+    # Before anybody learnt from the new people.
+    events = [json.loads(one) for one in (run.folder / "events.jsonl").read_text().splitlines()]
+    order = [one["task"] for one in events if one["event"] == "ended"]
+    assert order.index("measure_drift") < order.index("prepare_genotypes")
     variants = pd.read_parquet(run.find("measure_drift", "drift") / "variants.parquet")
     assert len(variants) == 60
 
@@ -127,7 +132,7 @@ def test_the_champion_knows_whom_it_has_learnt_from(place):
 
 
 def test_fine_tuning_goes_on_from_the_champion(place):
-    land_cohort(place / "landing" / "b", "more", 40, 8)
+    land_cohort(place / "landing" / "b", "more", 80, 8)
     done = run_cli("retrain", "study.yaml", "--set", "retraining.mode=fine-tune", cwd=place)
     assert done.returncode == 0, done.stderr
     run = next(
@@ -137,4 +142,7 @@ def test_fine_tuning_goes_on_from_the_champion(place):
     )
     board = pd.read_parquet(run.find("select_best_model", "selection") / "leaderboard.parquet")
     assert list(board["model"]) == ["champion"]
+    # People it had learnt from had no part in it.
+    target = open_population(run.find("prepare_genotypes", "target_genotypes"))
+    assert target.samples["iid"].str.startswith("more").all()
     assert [sorted(one.cohorts) for one in read_state(str(place / "landing")).runs] == [["a"], ["b"]]

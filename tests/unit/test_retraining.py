@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import time
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -18,9 +19,10 @@ from genotransfer.retraining.drift import (
     measure_score_drift,
     warn_of_drift,
 )
+from genotransfer.retraining.end import finish_retraining
 from genotransfer.retraining.landing import list_landed
 from genotransfer.retraining.merging import Cohort, merge_cohorts
-from genotransfer.retraining.plan import plan_retraining
+from genotransfer.retraining.plan import Landing, code_binary, plan_retraining
 from genotransfer.retraining.state import Run, claim, find_new, name_time, read_state, record, release
 from genotransfer.scores.registry import build_score
 from tests.genotype_support import make_samples, make_variants
@@ -56,12 +58,16 @@ class TestLanding:
         [
             (("genotypes.gen", "_SUCCESS"), "phenotypes.tsv"),
             (("phenotypes.tsv", "_SUCCESS"), "one of genotypes.bed"),
-            (("genotypes.gen", "genotypes.vcf", "phenotypes.tsv", "_SUCCESS"), "one of genotypes.bed"),
         ],
     )
     def test_a_complete_cohort_that_lacks_a_file_is_told(self, tmp_path, files, missing):
         land(tmp_path, "a", files)
         with pytest.raises(InputError, match=rf"'a' says it is complete, but has not {missing}"):
+            list_landed(str(tmp_path))
+
+    def test_genotypes_in_two_formats_are_told(self, tmp_path):
+        land(tmp_path, "a", ("genotypes.gen", "genotypes.vcf", "phenotypes.tsv", "_SUCCESS"))
+        with pytest.raises(InputError, match=r"genotypes twice: genotypes\.vcf, genotypes\.gen"):
             list_landed(str(tmp_path))
 
     def test_what_changed_after_it_was_used_is_not_new(self, tmp_path):
@@ -323,6 +329,16 @@ class TestPlan:
         again, _ = plan(tmp_path)
         assert again == found  # its own claim, the same people
 
+    def test_a_cohort_that_changed_after_it_was_used_stops_it(self, tmp_path):
+        make_cohort(tmp_path, "src", 90)
+        make_cohort(tmp_path, "tgt", 70)
+        land_cohort(tmp_path / "landing" / "a", "new", 50, 3)
+        place = str(tmp_path / "landing")
+        record(place, make_run("before", {"a": "another digest"}))
+        land_cohort(tmp_path / "landing" / "b", "more", 50, 4)
+        with pytest.raises(StudyError, match="changed after they were used: a"):
+            plan(tmp_path)
+
     def test_few_new_people_wait_for_more(self, tmp_path):
         make_cohort(tmp_path, "src", 90)
         make_cohort(tmp_path, "tgt", 70)
@@ -355,6 +371,41 @@ class TestPlan:
         with pytest.raises(InputError):
             plan(tmp_path)
         assert claim(str(tmp_path / "landing"), "other", 1.0) is None
+
+
+class TestCoding:
+    def test_both_codings_mean_the_same(self):
+        one = code_binary(pd.Series(["0", "1", "NA", "1", "-9"]), "here")
+        other = code_binary(pd.Series(["1", "2", "0", "2", "-9.0"]), "here")
+        assert list(one) == list(other) == ["0", "1", "NA", "1", "NA"]
+
+    @pytest.mark.parametrize("values", [["1", "1"], ["0", "3"], ["NA"]])
+    def test_what_cannot_be_told_is_refused(self, values):
+        with pytest.raises(InputError, match="cases and controls cannot be told"):
+            code_binary(pd.Series(values), "here")
+
+
+class TestEnd:
+    def finish(self, tmp_path, run):
+        place = str(tmp_path)
+        landing = Landing(run, place, "s", "new", "New: a.", {"a": "0"}, [])
+        (tmp_path / "landing.json").write_text(json.dumps(asdict(landing)))
+        (tmp_path / "decisions.json").write_text("[]")
+        return finish_retraining(tmp_path / "landing.json", tmp_path / "decisions.json", tmp_path / "end.md")
+
+    def test_a_run_that_was_taken_over_is_not_recorded(self, tmp_path):
+        claim(str(tmp_path), "other", 1.0)
+        with pytest.raises(StudyError, match=r"took .* over"):
+            self.finish(tmp_path, "mine")
+        assert read_state(str(tmp_path)).runs == []
+
+    def test_ending_twice_records_once(self, tmp_path):
+        claim(str(tmp_path), "mine", 1.0)
+        self.finish(tmp_path, "mine")
+        claim(str(tmp_path), "other", 1.0)
+        self.finish(tmp_path, "mine")
+        assert [one.run for one in read_state(str(tmp_path)).runs] == ["mine"]
+        assert not release(str(tmp_path), "mine")
 
 
 def test_effects_follow_the_alleles(everyone):
