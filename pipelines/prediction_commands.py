@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from genotransfer.prediction.predict import Prediction
 
 MOST_ROWS = 20
-LOCAL_STORE = Path("runs/mlflow.db")
 Ambiguous = StrEnum("Ambiguous", ["strand", "keep", "drop"])
 
 
@@ -70,18 +69,15 @@ def predict(
     ] = "",
 ) -> None:
     """Predict for the people of a genotype file, and say what speaks against the prediction."""
-    import os
-
     from rich.console import Console
 
     from genotransfer.prediction.predict import predict_with_model
+    from pipelines.registry_commands import find_tracking
 
-    if not tracking_uri and "MLFLOW_TRACKING_URI" not in os.environ and LOCAL_STORE.is_file():
-        tracking_uri = f"sqlite:///{LOCAL_STORE.resolve()}"
     done = predict_with_model(
         model,
         input,
-        tracking_uri=tracking_uri,
+        tracking_uri=find_tracking(tracking_uri),
         from_format=from_format,
         sample=sample,
         chromosome=chromosome,

@@ -8,7 +8,8 @@ from pathlib import Path
 from genotransfer.errors import StudyError
 from genotransfer.formats.files import replace_together
 from genotransfer.retraining.plan import Landing
-from genotransfer.retraining.state import Run, holds, name_time, read_state, record, release
+from genotransfer.retraining.state import Run, holds, read_state, record, release
+from genotransfer.times import name_time
 
 
 def finish_retraining(landing: str | Path, decisions: str | Path, summary: str | Path) -> Run:

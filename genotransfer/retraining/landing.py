@@ -13,6 +13,7 @@ from pathlib import Path
 
 from genotransfer import storage
 from genotransfer.errors import InputError
+from genotransfer.storage import join_uri
 
 COMPLETE = "_SUCCESS"
 PHENOTYPES = "phenotypes.tsv"
@@ -45,11 +46,6 @@ class Landed:
     digest: str
 
 
-def join(place: str, *names: str) -> str:
-    """Return the address of something under a place, a folder or a gs:// prefix."""
-    return "/".join([place.rstrip("/"), *names])
-
-
 def list_landed(place: str) -> tuple[list[Landed], list[str]]:
     """Return the cohorts under a place that are complete, by name, and names of those that are not.
 
@@ -75,11 +71,11 @@ def list_landed(place: str) -> tuple[list[Landed], list[str]]:
             waiting.append(name)
             continue
         found = [one for one in GENOTYPES if one in files]
-        folder = join(place, name)
+        folder = join_uri(place, name)
         if len(found) > 1:
             raise InputError(
                 f"the cohort {name!r} has genotypes twice: {', '.join(found)}",
-                file=join(place, name),
+                file=join_uri(place, name),
                 remedy="Leave one of them",
             )
         if not found or PHENOTYPES not in files:
@@ -92,7 +88,10 @@ def list_landed(place: str) -> tuple[list[Landed], list[str]]:
             )
         complete.append(
             Landed(
-                name, join(folder, found[0].removesuffix(".bed")), join(folder, PHENOTYPES), _digest(files)
+                name,
+                join_uri(folder, found[0].removesuffix(".bed")),
+                join_uri(folder, PHENOTYPES),
+                _digest(files),
             )
         )
     return complete, waiting

@@ -18,11 +18,11 @@ from genotransfer.formats.convert import open_genotypes
 from genotransfer.formats.files import replace_together
 from genotransfer.phenotypes import MISSING_NUMBER, MISSING_WORDS, read_columns
 from genotransfer.randomness import make_generator
-from genotransfer.retraining.landing import OWN, PHENOTYPES, Landed, join, list_landed
+from genotransfer.retraining.landing import OWN, PHENOTYPES, Landed, list_landed
 from genotransfer.retraining.merging import Cohort, Merged, merge_cohorts
 from genotransfer.retraining.state import Claim, claim, find_new, read_state, release
 from genotransfer.stages.champions import require_effects
-from genotransfer.storage import is_remote, localise, stage_output
+from genotransfer.storage import is_remote, join_uri, localise, stage_output
 from genotransfer.study_files import parse_study
 from genotransfer.tracking.client import find_uri
 from genotransfer.tracking.registry import find_champion
@@ -94,7 +94,7 @@ def plan_retraining(
         A cohort is malformed.
     """
     study = parse_study(text)
-    settings, files, columns = _check(study)
+    settings = _check(study)
     place = _find_place(study)
     found: Landing
     busy = claim(place, run, study.retraining.claim_hours)
@@ -102,7 +102,7 @@ def plan_retraining(
         found = Landing(run, place, study.name, "busy", _tell_busy(place, busy), {}, [])
     else:
         try:
-            found, study = _look(study, settings, files, columns, run)
+            found, study = _look(study, settings, run)
         except BaseException:
             release(place, run)
             raise
@@ -129,7 +129,7 @@ def describe_landing(found: Landing) -> str:
     return "\n".join([*lines, ""])
 
 
-def _check(study: Study) -> tuple[GenotypeFiles, CohortFiles, list[str]]:
+def _check(study: Study) -> GenotypeFiles:
     if not study.retraining.cohorts:
         raise StudyError(
             "The study does not say where cohorts land. Set retraining.cohorts to a folder or gs://."
@@ -139,8 +139,7 @@ def _check(study: Study) -> tuple[GenotypeFiles, CohortFiles, list[str]]:
             "A study is retrained on real cohorts. Set genotypes and phenotypes to kind 'files', see "
             "docs/how-to/retraining.md."
         )
-    columns = list(dict.fromkeys(one.column for one in study.phenotypes.columns))
-    return study.genotypes, study.genotypes.target, columns
+    return study.genotypes
 
 
 def _find_place(study: Study) -> str:
@@ -151,14 +150,12 @@ def _find_place(study: Study) -> str:
 def _tell_busy(place: str, held: Claim) -> str:
     return (
         f"Another retraining ({held.run}) is at {place}, and this one ends. Where that one is dead, delete "
-        f"{join(place, OWN, 'running.json')}."
+        f"{join_uri(place, OWN, 'running.json')}."
     )
 
 
-def _look(
-    study: Study, settings: GenotypeFiles, files: CohortFiles, columns: list[str], run: str
-) -> tuple[Landing, Study]:
-    rule, place = study.retraining, _find_place(study)
+def _look(study: Study, settings: GenotypeFiles, run: str) -> tuple[Landing, Study]:
+    rule, place, iid_column = study.retraining, _find_place(study), settings.target.iid_column
     landed, waiting = list_landed(place)
     state = read_state(place)
     new, changed = find_new(landed, state)
@@ -168,9 +165,9 @@ def _look(
         return Landing(run, place, study.name, outcome, reason, digests, waiting, **counts)
 
     if not new:
-        known = f"{len(landed)} known cohort{'' if len(landed) == 1 else 's'}"
+        n_known = f"{len(landed)} known cohort{'' if len(landed) == 1 else 's'}"
         return tell(
-            "nothing", f"Nothing new at {place}: {known}, all used before. Nothing was trained."
+            "nothing", f"Nothing new at {place}: {n_known}, all used before. Nothing was trained."
         ), study
     if changed:
         raise StudyError(
@@ -179,11 +176,12 @@ def _look(
         )
     champions = _find_champions(study)
     old = [one for one in landed if one.name in state.used]
-    prefix = join(place, OWN, "runs", run, "genotypes")
+    prefix = join_uri(place, OWN, "runs", run, "genotypes")
     with stage_output(prefix) as local:
-        merged = _merge(study, settings, files, [*old, *new], local)
+        merged = _merge(study, settings, [*old, *new], local)
         people = merged.phenotypes
-        is_new = people[ORIGIN].isin(digests).to_numpy() & _find_known(people, columns)
+        known = _find_known(people, _list_columns(study)[0])
+        is_new = people[ORIGIN].isin(digests).to_numpy() & known
         counts = {"n_new": int(is_new.sum()), "n_people": len(people), "n_doubled": merged.n_doubled}
         if is_new.sum() < rule.least_people:
             reason = (
@@ -195,17 +193,17 @@ def _look(
             with suppress(OSError):  # of a bucket it is a scratch folder, which goes by itself
                 local.parent.rmdir()
             return tell("waiting", reason, **counts), study
-        final = _draw_final(study, people, is_new, files.iid_column)
+        final = _draw_final(study, people, is_new, iid_column)
         table = people.assign(**{FINAL: final.astype(int)})
         table.to_csv(local.with_name(PHENOTYPES), sep="\t", index=False)
-        learns = _find_known(people, columns) & ~final
+        learns = known & ~final
         if champions:
             # A champion goes on with people who are new to it: the others would tell it that it is right.
             learns &= is_new
             table[learns | final].to_csv(local.with_name(LEARNING), sep="\t", index=False)
     counts["n_final"] = int(final.sum())
     reason = f"New: {', '.join(sorted(digests))}."
-    planned = _make_study(study, prefix, int(learns.sum()), files.iid_column, champions)
+    planned = _make_study(study, prefix, int(learns.sum()), iid_column, champions)
     return tell("new", reason, **counts), planned
 
 
@@ -219,10 +217,9 @@ def _find_champions(study: Study) -> dict[str, str]:
     return champions
 
 
-def _merge(
-    study: Study, settings: GenotypeFiles, files: CohortFiles, landed: list[Landed], local: Path
-) -> Merged:
+def _merge(study: Study, settings: GenotypeFiles, landed: list[Landed], local: Path) -> Merged:
     """Bring the study's own people and those of all cohorts together."""
+    files: CohortFiles = settings.target
     columns, binary = _list_columns(study)
     places = [(FIRST, settings.resolve(files.genotypes), settings.resolve(files.phenotypes))]
     places += [(one.name, one.genotypes, one.phenotypes) for one in landed]
@@ -323,7 +320,7 @@ def _make_study(
     raw = json.loads(study.to_json())
     raw["genotypes"]["target"] = {
         "genotypes": prefix,
-        "phenotypes": join(prefix.rpartition("/")[0], LEARNING if champions else PHENOTYPES),
+        "phenotypes": join_uri(prefix.rpartition("/")[0], LEARNING if champions else PHENOTYPES),
         "iid_column": iid_column,
         "final_column": FINAL,
     }

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from genotransfer import storage
 from genotransfer.errors import InputError, StudyError
-from genotransfer.retraining.landing import OWN, Landed, join
+from genotransfer.retraining.landing import OWN, Landed
+from genotransfer.storage import join_uri
 
 STATE, CLAIM = "state.json", "running.json"
 ATTEMPTS = 20
@@ -89,15 +89,9 @@ def claim(place: str, run: str, hours: float) -> Claim | None:
     run : id of the run; its own claim is found again.
     hours : a claim that is older is taken over.
     """
-    uri = join(place, OWN, CLAIM)
+    uri = join_uri(place, OWN, CLAIM)
     for _ in range(ATTEMPTS):
-        try:
-            data, generation = storage.read_bytes(uri)
-            held = Claim.model_validate_json(data)
-        except storage.AbsentError:
-            held, generation = None, 0
-        except ValidationError:
-            held = None  # cut off while it was written by hand, or of another kind: nobody's
+        held, generation = _read_claim(uri)
         if held is not None and held.run == run:
             return None
         if held is not None and time.time() - held.since < 3600 * hours:
@@ -113,24 +107,33 @@ def claim(place: str, run: str, hours: float) -> Claim | None:
 
 def holds(place: str, run: str) -> bool:
     """Say whether a place is claimed by a run."""
-    try:
-        data, _ = storage.read_bytes(join(place, OWN, CLAIM))
-        return Claim.model_validate_json(data).run == run
-    except (storage.AbsentError, ValidationError):
-        return False
+    held, _ = _read_claim(join_uri(place, OWN, CLAIM))
+    return held is not None and held.run == run
 
 
 def release(place: str, run: str) -> bool:
     """Give up a run's claim; return whether it still was this run's."""
-    uri = join(place, OWN, CLAIM)
+    uri = join_uri(place, OWN, CLAIM)
+    held, generation = _read_claim(uri)
+    if held is None or held.run != run:
+        return False
     try:
-        data, generation = storage.read_bytes(uri)
-        if Claim.model_validate_json(data).run != run:
-            return False
         storage.delete_file(uri, if_generation=generation)
-    except (storage.AbsentError, storage.ConflictError, ValidationError):
+    except (storage.AbsentError, storage.ConflictError):
         return False
     return True
+
+
+def _read_claim(uri: str) -> tuple[Claim | None, int]:
+    """Return the claim there is, and the generation of its file, 0 without one."""
+    try:
+        data, generation = storage.read_bytes(uri)
+    except storage.AbsentError:
+        return None, 0
+    try:
+        return Claim.model_validate_json(data), generation
+    except ValidationError:
+        return None, generation  # cut off while it was written by hand, or of another kind: nobody's
 
 
 def record(place: str, done: Run) -> State:
@@ -141,7 +144,7 @@ def record(place: str, done: Run) -> State:
     StudyError
         The record keeps changing.
     """
-    uri = join(place, OWN, STATE)
+    uri = join_uri(place, OWN, STATE)
     for _ in range(ATTEMPTS):
         state, generation = _read(place)
         if any(one.run == done.run for one in state.runs):
@@ -157,13 +160,8 @@ def record(place: str, done: Run) -> State:
     raise StudyError(f"{uri} keeps changing. Run the retraining again; it will find what is new.")
 
 
-def name_time() -> str:
-    """Return the time as the record has it."""
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
 def _read(place: str) -> tuple[State, int]:
-    uri = join(place, OWN, STATE)
+    uri = join_uri(place, OWN, STATE)
     try:
         data, generation = storage.read_bytes(uri)
     except storage.AbsentError:

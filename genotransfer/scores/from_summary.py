@@ -6,6 +6,7 @@ Such a score asks its populations for X'y and X'X only, by the functions here, w
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -97,10 +98,11 @@ class SummaryScore(PolygenicScore):
         self.source_intercept_ = self.intercept_ + float((target.means - source.means) @ self.coef_)
         return self
 
+    @abstractmethod
     def _learn_effects(
         self, source: Sample | SummarySample, target: Sample
     ) -> Float64[np.ndarray, " n_variants"]:
-        raise NotImplementedError
+        """Return the effects, as `PolygenicScore` has it, from people or from statistics of the source."""
 
 
 def get_outcome_variance(sample: Sample | SummarySample) -> float:

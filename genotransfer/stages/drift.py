@@ -23,9 +23,9 @@ from genotransfer.retraining.drift import (
     measure_frequency_drift,
     measure_score_drift,
 )
-from genotransfer.retraining.landing import PHENOTYPES, join
+from genotransfer.retraining.landing import PHENOTYPES
 from genotransfer.retraining.plan import FINAL, ORIGIN, Landing
-from genotransfer.storage import localise
+from genotransfer.storage import join_uri, localise
 from genotransfer.tracking import fetch_bundle
 from genotransfer.tracking.client import connect, find_uri
 from genotransfer.tracking.registry import CHAMPION, find_alias, name_model
@@ -71,7 +71,7 @@ def measure_drift(
     with tempfile.TemporaryDirectory(prefix="genotransfer-") as scratch:
         everyone = open_genotypes(study.genotypes.resolve(files.genotypes), Path(scratch) / "target")
         # The table of everyone; the study's own may hold those alone who learn.
-        with localise(join(files.genotypes.rpartition("/")[0], PHENOTYPES)) as path:
+        with localise(join_uri(files.genotypes.rpartition("/")[0], PHENOTYPES)) as path:
             people = read_columns(path, files.iid_column, [ORIGIN, FINAL]).set_index(files.iid_column)
             people = people.loc[everyone.samples["iid"]]
             is_new = people[ORIGIN].isin(found.cohorts).to_numpy()

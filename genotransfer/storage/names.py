@@ -95,7 +95,7 @@ def name_last(uri: str) -> str:
 
 
 def join_uri(folder: str, *names: str) -> str:
-    """Put names behind a folder in a bucket."""
+    """Put names behind a folder, here or in a bucket."""
     return "/".join([folder.rstrip("/"), *names])
 
 

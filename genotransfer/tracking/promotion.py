@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from genotransfer.prediction.prints import find_learners
 from genotransfer.prediction.scoring import score_genotypes
 from genotransfer.randomness import make_generator
 from genotransfer.stages.genotypes import open_population
+from genotransfer.times import name_time
 from genotransfer.tracking.client import connect, find_uri
 from genotransfer.tracking.decisions import Decision, judge, refuse_reused
 from genotransfer.tracking.locks import lock_model
@@ -129,20 +129,20 @@ def _decide(
                 f"look worse than it is. Take genotypes with at least {LEAST_MATCH:.0%} of them."
             )
             return replace(undecided, reason=reason)
-        for bundle, version in ((first, before), (second, one.version)):
-            if known := find_learners(bundle, samples):
+        known = {before: find_learners(first, samples), one.version: find_learners(second, samples)}
+        for version, count in known.items():
+            if count:
                 reason = (
-                    f"{known} of FD's {len(people)} people taught version {version}, which would look better than "
+                    f"{count} of FD's {len(people)} people taught version {version}, which would look better than "
                     "it is. Take people neither has learnt from."
                 )
                 return replace(undecided, reason=reason)
-        unknown = find_learners(first, samples) is None
         generator = make_generator(study.seed, "promotion", one.name)
         comparison = compare_models(
             labels, score_genotypes(first, samples), score_genotypes(second, samples), generator
         )
     outcome, reason = judge(study.registry, comparison, before)
-    if unknown:
+    if known[before] is None:
         reason += " Whether FD's people taught the champion could not be told: their variants differ."
     return replace(undecided, outcome=outcome, reason=reason, comparison=comparison)
 
@@ -157,7 +157,7 @@ def _carry_out(client: MlflowClient, decision: Decision, check: Callable[[], Non
             move_champion(client, decision.name, decision.version, decision.reason)
         return
     check()
-    for key, value in (decision.to_tags() | {"decided_at": _now()}).items():
+    for key, value in (decision.to_tags() | {"decided_at": name_time()}).items():
         client.set_model_version_tag(decision.name, decision.version, key, value[:5000])
     found = client.get_model_version(decision.name, decision.version)
     told = (found.description or "").partition("\n\nDecision: ")[0]
@@ -177,7 +177,7 @@ def move_champion(client: MlflowClient, name: str, version: str, reason: str) ->
     client.set_registered_model_alias(name, CHAMPION, version)
     if ROLLED_BACK in client.get_model_version(name, version).tags:
         client.delete_model_version_tag(name, version, ROLLED_BACK)
-    history.append({"version": version, "at": _now(), "reason": reason[:200]})
+    history.append({"version": version, "at": name_time(), "reason": reason[:200]})
     # The oldest are forgotten where a tag would hold no more.
     while len(json.dumps(history)) > 4900 or len(history) > REMEMBERED:
         history.pop(0)
@@ -188,10 +188,6 @@ def read_history(client: MlflowClient, name: str) -> list[dict[str, str]]:
     """Return the champions there have been, the oldest first: version, at (UTC), reason."""
     found = json.loads(client.get_registered_model(name).tags.get(HISTORY, "[]"))
     return [{str(key): str(value) for key, value in one.items()} for one in found]
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def write_summary(decisions: list[Decision], path: str | Path) -> None:

@@ -23,8 +23,9 @@ from genotransfer.retraining.end import finish_retraining
 from genotransfer.retraining.landing import list_landed
 from genotransfer.retraining.merging import Cohort, merge_cohorts
 from genotransfer.retraining.plan import Landing, code_binary, plan_retraining
-from genotransfer.retraining.state import Run, claim, find_new, name_time, read_state, record, release
+from genotransfer.retraining.state import Run, claim, find_new, read_state, record, release
 from genotransfer.scores.registry import build_score
+from genotransfer.times import name_time
 from tests.genotype_support import make_samples, make_variants
 from tests.integration.support import COHORTS, make_cohort
 
