@@ -48,7 +48,10 @@ def download_file(file: StoredFile, path: Path, progress: Progress | None = None
         with counted:
             done += len(data)
             if progress is not None:
-                progress(done // MIB, max(1, file.size // MIB), f"MiB of {name_last(file.uri)}")
+                whole = max(1, file.size // MIB)
+                progress(
+                    whole if done == file.size else done // MIB, whole, f"MiB of {name_last(file.uri)}"
+                )
 
     try:
         os.truncate(descriptor, file.size)

@@ -20,11 +20,26 @@ def wait_for(gate: str) -> None:
         time.sleep(0.005)
 
 
-def register(study: str, **given: object) -> None:
-    """Register the models of a run."""
+def register(study: str, halt: int, **given: object) -> None:
+    """Register the models of a run, and halt where the files of model `halt` have gone to the store.
+
+    MLflow does not call that model ready yet. Whoever waits sees "ready" then, and kills this process.
+    """
+    from mlflow import MlflowClient
+
     from genotransfer.tracking.registry import register_models
 
-    print("ready", flush=True)
+    go_on, called = MlflowClient.finalize_logged_model, 0
+
+    def finalize(client: MlflowClient, model_id: str, status: object) -> object:
+        nonlocal called
+        called += 1
+        if called == halt:
+            print("ready", flush=True)
+            time.sleep(3600)
+        return go_on(client, model_id, status)
+
+    MlflowClient.finalize_logged_model = finalize
     register_models(parse_study(study), **given)
 
 
