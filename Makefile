@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 STUDY ?= demo
+ACCELERATOR ?= cpu
 SEEDS ?= 1-20
 
 .PHONY: help
@@ -49,6 +50,14 @@ test-integration: $(INSTALLED) services ## Run the tests of tracking and the reg
 test-browser: $(INSTALLED) services ## Look at MLflow's pages of a study in Chromium
 	@$(BIN)/python -m pytest -m browser tests/integration
 
+.PHONY: images
+images: $(INSTALLED) ## Build the images of this release: ACCELERATOR="cpu gpu", BASE_IMAGE=python:3.11-slim
+	@tools/build_images.sh $(BIN)/python $(ACCELERATOR)
+
+.PHONY: images-test
+images-test: images ## Run a study in containers, stop them, fill their disk, take MLflow away
+	@$(BIN)/python -m pytest -m containers tests/containers
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and the layers of the code
 	@$(BIN)/ruff format --check .
@@ -71,9 +80,8 @@ snapshot: $(INSTALLED) ## Renew the compiled form the snapshot test holds
 	@$(BIN)/python -m tests.pipelines.test_compiled --renew
 
 .PHONY: lock
-lock: ## Resolve requirements.lock anew
-	@uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header \
-		--python-version 3.11 --extra dev --extra vcf pyproject.toml -o requirements.lock
+lock: ## Resolve requirements.lock anew, and what the images hold of it
+	@tools/lock_requirements.sh
 
 .PHONY: bench-training
 bench-training: $(INSTALLED) ## Measure training against the plain Keras loop, and whole studies: see docs/reference/benchmarks.md

@@ -16,6 +16,9 @@ from genotransfer.settings import Settings
 KubernetesName = Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$", max_length=253)]
 Cpu = Annotated[str, Field(pattern=r"^([0-9]*\.?[0-9]+m?)?$")]
 Memory = Annotated[str, Field(pattern=r"^([0-9]+(E|Ei|P|Pi|T|Ti|G|Gi|M|Mi|K|Ki)?)?$")]
+ImageName = Annotated[
+    str, Field(pattern=r"^([a-z0-9][a-zA-Z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64}))?$")
+]
 Hours = Annotated[float, Field(gt=0, le=24 * 365)]
 Seconds = Annotated[int, Field(ge=1)]
 SecretKey = Literal["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"]
@@ -87,6 +90,25 @@ class TrainingRequests(Settings):
     memory: Memory = Field("3Gi", description="TensorFlow alone takes 640 MB")
 
 
+class Images(Settings):
+    """The container images of the tasks; those of the library's own release when empty."""
+
+    repository: Annotated[str, Field(pattern=r"^([a-z0-9][a-zA-Z0-9._:/-]*[a-zA-Z0-9])?$")] = Field(
+        "", description="the folder of a registry that holds both; GENOTRANSFER_IMAGES when empty"
+    )
+    data: ImageName = Field("", description="of the tasks without TensorFlow, with its tag or digest")
+    train: ImageName = Field("", description="of the tasks with TensorFlow, with its tag or digest")
+
+    @field_validator("data", "train")
+    @classmethod
+    def _refuse_moving_tags(cls, value: str) -> str:
+        if value.endswith(":latest"):
+            raise ValueError(
+                "the tag latest moves, and one pipeline would mean two things: name a release's tag or a digest"
+            )
+        return value
+
+
 class Cluster(Settings):
     """Where and how the pipeline runs on Kubernetes. No secret belongs here, and nothing changes a result."""
 
@@ -96,6 +118,7 @@ class Cluster(Settings):
         "", description="where artifacts go, e.g. gs://bucket/folder; the cluster's default when empty"
     )
     service_account: KubernetesName = Field("", description="of the tasks; the cluster's default when empty")
+    images: Images = Images()
     gpu: Gpu = Gpu()
     data: DataRequests = DataRequests()
     training: TrainingRequests = TrainingRequests()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from genotransfer.errors import GenotransferError
+from genotransfer.release import check_release
 
 EVENTS_VARIABLE = "GENOTRANSFER_EVENTS"
 # Names the run a task belongs to where whoever launched it can take it up again.
@@ -48,6 +49,7 @@ def report_task(task: str, item: str = "") -> Iterator[Progress]:
 
     _write(task, item, "began")
     try:
+        check_release()
         yield progress
     except GenotransferError as error:
         _write(task, item, "failed", message=str(error), users=True)
@@ -57,6 +59,11 @@ def report_task(task: str, item: str = "") -> Iterator[Progress]:
         _write(task, item, "failed", message=message, users=False, trace=traceback.format_exc())
         raise
     _write(task, item, "ended")
+
+
+def fail_task(path: Path, task: str, message: str) -> None:
+    """Report, in a file of events, that a task failed which could not say so itself."""
+    _append(path, task=task, item="", event="failed", message=message, users=False)
 
 
 def name_job(run: str) -> str:
@@ -82,7 +89,11 @@ def _write(task: str, item: str, event: str, **more: Any) -> None:
         if event == "progressed":
             print(f"{task} {item}: {more['done']}/{more['total']} {more['note']}", flush=True)
         return
-    line = json.dumps({"time": time.time(), "task": task, "item": item, "event": event, **more}) + "\n"
+    _append(Path(path), task=task, item=item, event=event, **more)
+
+
+def _append(path: Path, **event: Any) -> None:
+    line = json.dumps({"time": time.time(), **event}) + "\n"
     # One write to a file opened for appending: lines of tasks that run side by side do not mix.
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:

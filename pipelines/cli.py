@@ -64,6 +64,9 @@ def run(
     publish: Annotated[
         str | None, typer.Option(help="Then send the run's folder below this gs:// address.")
     ] = None,
+    containers: Annotated[
+        bool, typer.Option("--containers", help="Run every task in a container of its image, with Docker.")
+    ] = False,
 ) -> None:
     """Run a study on this machine: report, results and every artifact go to runs/<id>/."""
     from pipelines.local import run_study
@@ -72,7 +75,7 @@ def run(
     chosen = find_study(study, overrides)
     check_places(runs, publish)
     console = Console(file=sys.stdout)  # fixed, for the run redirects standard output to its log
-    folder = run_study(chosen, runs, console)
+    folder = run_study(chosen, runs, console, containers)
     _show_results(chosen, folder / "results.csv", console)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
     if publish:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import filecmp
-import hashlib
 import json
 import os
 import shutil
@@ -22,24 +21,25 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-import genotransfer
 from genotransfer.config import Study
 from genotransfer.errors import GenotransferError, InputError, StudyError
 from genotransfer.events import EVENTS_VARIABLE, JOB_VARIABLE
 from genotransfer.formats.files import replace_together
+from genotransfer.release import hash_code
 from genotransfer.retraining.plan import Landing
 from genotransfer.study_files import load_study
+from pipelines.containers import check_images, connect_docker, guard_containers, make_runner, stop_containers
 from pipelines.progress import show_progress
 from pipelines.run_folder import RunFolder
 
-# In the folder of a run that is a retraining.
+# In the folder of a run that is a retraining, and of one whose tasks go into containers.
 RETRAINING_MARK = "retraining"
+CONTAINERS_MARK = "containers"
 
 
 class TaskFailedError(GenotransferError):
@@ -75,6 +75,10 @@ class _Run:
         return (self.folder / RETRAINING_MARK).exists()
 
     @property
+    def in_containers(self) -> bool:
+        return (self.folder / CONTAINERS_MARK).exists()
+
+    @property
     def job(self) -> str:
         """What the run is called by its tasks; the same however often it is taken up."""
         mark = self.folder / RETRAINING_MARK
@@ -82,11 +86,14 @@ class _Run:
 
     @property
     def done_before(self) -> Path:
-        """What tasks put out, by their inputs: a task that is there is not run again."""
+        """What tasks put out, by their inputs: a task that is there is not run again.
+
+        What one put out under other code is not taken for what it would put out now.
+        """
         return self.folder / "done" / hash_code()
 
 
-def run_study(study: Study, runs: Path, console: Console | None = None) -> Path:
+def run_study(study: Study, runs: Path, console: Console | None = None, containers: bool = False) -> Path:
     """Run a study on this machine.
 
     Parameters
@@ -94,6 +101,8 @@ def run_study(study: Study, runs: Path, console: Console | None = None) -> Path:
     study : the study.
     runs : folder of all runs; this one gets a folder of its own, and ``latest`` points to it.
     console : where progress is shown; standard error when None.
+    containers : each task in a container of its image, as on a cluster, instead of a process; a run
+        that is taken up again goes on as it began.
 
     Returns
     -------
@@ -102,10 +111,16 @@ def run_study(study: Study, runs: Path, console: Console | None = None) -> Path:
 
     Raises
     ------
+    StudyError
+        Containers are asked for, and Docker or an image is not there.
     TaskFailedError
         A task failed; the message is its own error.
     """
+    if containers:
+        check_images(connect_docker())
     folder = _make_run_folder(study, runs)
+    if containers:
+        (folder / CONTAINERS_MARK).touch()
     _write_study(study, folder / "study.yaml")
     return _carry_out(study, _Run(folder), console)
 
@@ -162,20 +177,6 @@ def resume_run(folder: Path, console: Console | None = None) -> Path:
     return _carry_out(load_study(folder / "study.yaml"), _Run(folder), console)
 
 
-@lru_cache(maxsize=1)
-def hash_code() -> str:
-    """Return 16 digits of the sha256 of the library's and the components' code.
-
-    What a task put out under other code is not taken for what it would put out now.
-    """
-    digest = hashlib.sha256()
-    root = Path(genotransfer.__file__).parents[1]
-    for package in ("genotransfer", "components", "pipelines"):
-        for path in sorted((root / package).rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
 def _carry_out(study: Study, run: _Run, console: Console | None) -> Path:
     console = console or Console(file=sys.stderr)
     runs = run.folder.parent
@@ -184,8 +185,13 @@ def _carry_out(study: Study, run: _Run, console: Console | None) -> Path:
         before = run.events.stat().st_size if run.events.exists() else 0
         worker = threading.Thread(target=_execute, args=(study, run, environment), daemon=True)
         worker.start()
-        run.failures = show_progress(run.events, run.done, console, before)
-        worker.join()
+        try:
+            run.failures = show_progress(run.events, run.done, console, before)
+            worker.join()
+        except BaseException:  # somebody stops this process, which containers would outlive
+            if run.in_containers:
+                stop_containers(connect_docker(), run.folder)
+            raise
         # The report is whole or absent; where only MLflow failed after it, it is not lost.
         _collect_results(run)
     if run.error is not None:
@@ -265,21 +271,35 @@ def _execute(study: Study, run: _Run, environment: dict[str, str]) -> None:
             else:
                 from pipelines.transfer_study import transfer_study as pipeline
 
-            local.init(
-                runner=local.SubprocessRunner(use_venv=False),
-                pipeline_root=str(run.folder / "artifacts"),
-                enable_caching=True,
-                cache_root=str(run.done_before),
-            )
-            pipeline(
-                study=study.to_json(with_cluster=False),
-                phenotypes=study.phenotype_names,
-                families=order_families(study),
-            )
+            with _make_runner(study, run, environment) as runner:
+                local.init(
+                    runner=runner,
+                    pipeline_root=str(run.folder / "artifacts"),
+                    enable_caching=True,
+                    cache_root=str(run.done_before),
+                )
+                pipeline(
+                    study=study.to_json(with_cluster=False),
+                    phenotypes=study.phenotype_names,
+                    families=order_families(study),
+                )
     except BaseException as error:
         run.error = error
     finally:
         run.done.set()
+
+
+@contextlib.contextmanager
+def _make_runner(study: Study, run: _Run, environment: dict[str, str]) -> Iterator[Any]:
+    if not run.in_containers:
+        from kfp import local
+
+        yield local.SubprocessRunner(use_venv=False)
+        return
+    client = connect_docker()
+    check_images(client)
+    with guard_containers(client, run.folder):
+        yield make_runner(study, run.folder, environment)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,9 @@ from typing import Any
 from kfp import dsl, kubernetes
 from kfp.dsl import pipeline_context
 
-from genotransfer.cluster_settings import Cluster, Gpu
+from components import images
+from genotransfer.cluster_settings import Cluster, Gpu, Images
+from genotransfer.release import RELEASE_VARIABLE, name_release
 from pipelines import retraining, transfer_study
 
 PIPELINES: dict[str, tuple[str, str, str, Callable[..., None]]] = {
@@ -68,8 +70,10 @@ def place_pipeline(cluster: Cluster, kind: str = "study") -> Any:
 
 
 def place_task(task: dsl.PipelineTask, cluster: Cluster) -> None:
-    """Give a task its resources, GPU, retries, limits and MLflow's secret."""
+    """Give a task its image, resources, GPU, retries, limits and MLflow's secret."""
     name = task.component_spec.name
+    task.set_container_image(name_images(cluster.images)[task.container_spec.image])
+    task.set_env_variable(RELEASE_VARIABLE, name_release())
     requests = cluster.training if name in TRAINING_TASKS else cluster.data
     if requests.cpu:
         task.set_cpu_request(requests.cpu)
@@ -90,6 +94,14 @@ def place_task(task: dsl.PipelineTask, cluster: Cluster) -> None:
         _place_on_gpu(task, cluster.gpu)
     if name in TRACKING_TASKS:
         _let_track(task, cluster)
+
+
+def name_images(settings: Images) -> dict[str, str]:
+    """Return the images that tasks run in, by those their components name."""
+    return {
+        images.DATA: settings.data or images.name_image("data", settings.repository),
+        images.TRAIN: settings.train or images.name_image("train", settings.repository),
+    }
 
 
 def _place_on_gpu(task: dsl.PipelineTask, gpu: Gpu) -> None:
