@@ -98,8 +98,9 @@ class Images(Settings):
     )
     data: ImageName = Field("", description="of the tasks without TensorFlow, with its tag or digest")
     train: ImageName = Field("", description="of the tasks with TensorFlow, with its tag or digest")
+    gpu: ImageName = Field("", description="of the tasks that train networks, where gpu.count is 1")
 
-    @field_validator("data", "train")
+    @field_validator("data", "train", "gpu")
     @classmethod
     def _refuse_moving_tags(cls, value: str) -> str:
         if value.endswith(":latest"):

@@ -7,21 +7,25 @@ variable, progress goes to standard output and errors are only raised.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from genotransfer.disk import explain_full_disk
 from genotransfer.errors import GenotransferError
 from genotransfer.release import check_release
 
 EVENTS_VARIABLE = "GENOTRANSFER_EVENTS"
 # Names the run a task belongs to where whoever launched it can take it up again.
 JOB_VARIABLE = "GENOTRANSFER_JOB"
+# Tells apart the containers of tasks that run side by side.
+CONTAINER_VARIABLE = "GENOTRANSFER_CONTAINER"
 Progress = Callable[[int, int, str], None]
 
 
@@ -55,15 +59,33 @@ def report_task(task: str, item: str = "") -> Iterator[Progress]:
         _write(task, item, "failed", message=str(error), users=True)
         raise
     except BaseException as error:
+        if (full := explain_full_disk(error)) is not None:
+            _write(task, item, "failed", message=str(full), users=True)
+            raise full from error
         message = f"{type(error).__name__}: {error}"
         _write(task, item, "failed", message=message, users=False, trace=traceback.format_exc())
         raise
     _write(task, item, "ended")
 
 
-def fail_task(path: Path, task: str, message: str) -> None:
-    """Report, in a file of events, that a task failed which could not say so itself."""
-    _append(path, task=task, item="", event="failed", message=message, users=False)
+def fail_task(path: Path, since: int, task: str, container: str, message: str) -> None:
+    """Report that a task failed, unless it has said so itself.
+
+    Parameters
+    ----------
+    path : file of events.
+    since : where in it the task's own events begin, in bytes.
+    task : its name.
+    container : what CONTAINER_VARIABLE was to it.
+    message : what is known of the failure.
+    """
+    told = [one for one in read_events(path, since)[0] if one.get("container") == container]
+    if not any(one["event"] == "failed" for one in told):
+        item = told[0]["item"] if told else ""
+        failed = {"task": task, "item": item, "event": "failed", "message": message, "users": False}
+        # The disk it failed for may be this one; that the task failed is known without this line.
+        with suppress(OSError):
+            _append(path, failed | {"container": container, "by": "runner"})
 
 
 def name_job(run: str) -> str:
@@ -89,14 +111,22 @@ def _write(task: str, item: str, event: str, **more: Any) -> None:
         if event == "progressed":
             print(f"{task} {item}: {more['done']}/{more['total']} {more['note']}", flush=True)
         return
-    _append(Path(path), task=task, item=item, event=event, **more)
+    try:
+        container = os.environ.get(CONTAINER_VARIABLE)
+        known = {"container": container} if container else {}
+        _append(Path(path), {"task": task, "item": item, "event": event, **known, **more})
+    except OSError:
+        # That it failed matters more than that this cannot be written down.
+        if event != "failed":
+            raise
 
 
-def _append(path: Path, **event: Any) -> None:
-    line = json.dumps({"time": time.time(), **event}) + "\n"
+def _append(path: Path, event: dict[str, Any]) -> None:
+    line = (json.dumps({"time": time.time(), **event}) + "\n").encode()
     # One write to a file opened for appending: lines of tasks that run side by side do not mix.
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(descriptor, line.encode())
+        if os.write(descriptor, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     finally:
         os.close(descriptor)

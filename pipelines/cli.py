@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from genotransfer import __version__
 from genotransfer.config import Study, TestName
+from genotransfer.disk import explain_full_disk
 from genotransfer.errors import GenotransferError, InputError, StudyError
+from genotransfer.release import name_release
 from genotransfer.storage import is_remote
 from genotransfer.study_files import load_study
 from pipelines import prediction_commands, registry_commands, retraining_commands
@@ -37,7 +38,10 @@ StudyFile = Annotated[str, typer.Argument(help="A study file, or the name of one
 def main() -> None:
     """Run the command line; errors a user can mend end with status 2 and no traceback."""
     try:
-        app()
+        try:
+            app()
+        except OSError as error:
+            raise explain_full_disk(error) or error from None
     except GenotransferError as error:
         users = getattr(error, "users", True)
         # Escaped: a message may hold brackets, as in genotransfer[vcf], that are no markup.
@@ -52,7 +56,7 @@ def show_version(
 ) -> None:
     """Print the version when asked to."""
     if version:
-        typer.echo(__version__)
+        typer.echo(name_release())
         raise typer.Exit
 
 

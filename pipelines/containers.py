@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from glob import escape as glob_escape
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from components import images
 from genotransfer.config import GenotypeFiles, Study
 from genotransfer.errors import StudyError
-from genotransfer.events import EVENTS_VARIABLE, fail_task, read_events
+from genotransfer.events import CONTAINER_VARIABLE, EVENTS_VARIABLE, fail_task
 from genotransfer.release import RELEASE_VARIABLE, name_release
 from genotransfer.storage import is_remote
 
@@ -172,10 +173,13 @@ def run_container(
     -------
     The exit status; 1 where the container said 0 and left nothing.
     """
-    events = Path(arguments.get("environment", {}).get(EVENTS_VARIABLE) or os.devnull)
+    environment = {**arguments.pop("environment", {}), CONTAINER_VARIABLE: uuid.uuid4().hex[:12]}
+    events = Path(environment.get(EVENTS_VARIABLE) or os.devnull)
     since = events.stat().st_size if events.is_file() else 0
     task = _find_after(command, "--function_to_execute") or image
-    container = client.containers.run(image, command, detach=True, volumes=volumes, **arguments)
+    container = client.containers.run(
+        image, command, detach=True, volumes=volumes, environment=environment, **arguments
+    )
     try:
         for line in container.logs(stream=True, follow=True):
             print(line.decode(errors="replace"), end="")
@@ -188,15 +192,14 @@ def run_container(
     if out_of_memory:
         problem = "the system ended its container for want of memory"
     elif status:
-        problem = f"its container ended with status {status}" + (
-            f": it was {KILLED[status]}" if status in KILLED else ""
-        )
+        problem = f"its container ended with status {status}"
+        problem += f": it was {KILLED[status]}" if status in KILLED else ""
     elif not _left_output(command):
         status, problem = 1, "its container said that all went well, and left nothing"
     if problem:
         print(f"{task}: {problem}")
-        if not _has_failed(events, since, task):
-            fail_task(events, task, problem)
+        if events.is_file():
+            fail_task(events, since, task, environment[CONTAINER_VARIABLE], problem)
     return status
 
 
@@ -256,8 +259,3 @@ def _find_after(command: list[str], word: str) -> str:
 def _left_output(command: list[str]) -> bool:
     given = _find_after(command, "--executor_input")
     return not given or Path(json.loads(given)["outputs"]["outputFile"]).is_file()
-
-
-def _has_failed(events: Path, since: int, task: str) -> bool:
-    told = read_events(events, since)[0] if events.is_file() else []
-    return any(one["event"] == "failed" and one["task"] == task for one in told)

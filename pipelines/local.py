@@ -27,6 +27,7 @@ from typing import Any
 from rich.console import Console
 
 from genotransfer.config import Study
+from genotransfer.disk import explain_full_disk, is_full, name_full_disk
 from genotransfer.errors import GenotransferError, InputError, StudyError
 from genotransfer.events import EVENTS_VARIABLE, JOB_VARIABLE
 from genotransfer.formats.files import replace_together
@@ -116,21 +117,19 @@ def run_study(study: Study, runs: Path, console: Console | None = None, containe
     TaskFailedError
         A task failed; the message is its own error.
     """
-    if containers:
-        check_images(connect_docker())
-    folder = _make_run_folder(study, runs)
-    if containers:
-        (folder / CONTAINERS_MARK).touch()
+    folder = _make_run_folder(study, runs, containers)
     _write_study(study, folder / "study.yaml")
     return _carry_out(study, _Run(folder), console)
 
 
-def run_retraining(study: Study, runs: Path, console: Console | None = None) -> tuple[Path, Landing]:
+def run_retraining(
+    study: Study, runs: Path, console: Console | None = None, containers: bool = False
+) -> tuple[Path, Landing]:
     """Run a retraining on this machine: see `pipelines.retraining`.
 
     Parameters
     ----------
-    study, runs, console : as for `run_study`.
+    study, runs, console, containers : as for `run_study`.
 
     Returns
     -------
@@ -141,7 +140,7 @@ def run_retraining(study: Study, runs: Path, console: Console | None = None) -> 
     TaskFailedError
         A task failed; the message is its own error.
     """
-    folder = _make_run_folder(study, runs)
+    folder = _make_run_folder(study, runs, containers)
     # First, so that a run that is stopped here is taken up as what it is. Two machines can name a folder
     # alike; the claim on the place where cohorts land needs a name of its own.
     (folder / RETRAINING_MARK).write_text(uuid.uuid4().hex[:8])
@@ -221,7 +220,9 @@ def order_families(study: Study) -> list[str]:
     return study.families[::-1]
 
 
-def _make_run_folder(study: Study, runs: Path) -> Path:
+def _make_run_folder(study: Study, runs: Path, containers: bool) -> Path:
+    if containers:
+        check_images(connect_docker())
     runs.mkdir(parents=True, exist_ok=True)
     stem = f"{study.name}-{datetime.now():%Y%m%d-%H%M%S}"
     for number in range(1, 1000):
@@ -230,6 +231,8 @@ def _make_run_folder(study: Study, runs: Path) -> Path:
             folder.mkdir()
         except FileExistsError:
             continue
+        if containers:
+            (folder / CONTAINERS_MARK).touch()
         return folder.resolve()
     raise GenotransferError(f"{runs} holds a thousand runs of this second. Wait and try again.")
 
@@ -323,6 +326,12 @@ def _explain_failure(run: _Run) -> TaskFailedError:
         again = f"Go on from there with: genotransfer resume {run.folder}"
         return TaskFailedError(
             f"{name}: {first['message']}\nThe whole log: {run.log}\n{again}", users=first["users"]
+        )
+    full = run.error and explain_full_disk(run.error)
+    if full or is_full(run.folder):
+        return TaskFailedError(
+            f"{full or name_full_disk(run.folder)}\nGo on from there with: genotransfer resume {run.folder}",
+            users=True,
         )
     with run.log.open(errors="replace") as log:
         tail = "".join(deque(log, maxlen=15))

@@ -8,7 +8,7 @@ from kfp import dsl, kubernetes
 from kfp.dsl import pipeline_context
 
 from components import images
-from genotransfer.cluster_settings import Cluster, Gpu, Images
+from genotransfer.cluster_settings import Cluster, Gpu
 from genotransfer.release import RELEASE_VARIABLE, name_release
 from pipelines import retraining, transfer_study
 
@@ -72,7 +72,7 @@ def place_pipeline(cluster: Cluster, kind: str = "study") -> Any:
 def place_task(task: dsl.PipelineTask, cluster: Cluster) -> None:
     """Give a task its image, resources, GPU, retries, limits and MLflow's secret."""
     name = task.component_spec.name
-    task.set_container_image(name_images(cluster.images)[task.container_spec.image])
+    task.set_container_image(find_image(task.container_spec.image, name, cluster))
     task.set_env_variable(RELEASE_VARIABLE, name_release())
     requests = cluster.training if name in TRAINING_TASKS else cluster.data
     if requests.cpu:
@@ -96,12 +96,21 @@ def place_task(task: dsl.PipelineTask, cluster: Cluster) -> None:
         _let_track(task, cluster)
 
 
-def name_images(settings: Images) -> dict[str, str]:
-    """Return the images that tasks run in, by those their components name."""
-    return {
-        images.DATA: settings.data or images.name_image("data", settings.repository),
-        images.TRAIN: settings.train or images.name_image("train", settings.repository),
-    }
+def find_image(named: str, task: str, cluster: Cluster) -> str:
+    """Return the image a task runs in.
+
+    Parameters
+    ----------
+    named : the image its component names, `images.DATA` or `images.TRAIN`.
+    task : its name; one that trains networks has an image of its own where there are GPUs.
+    cluster : the study's settings, which go before that.
+    """
+    chosen = cluster.images
+    if named == images.DATA:
+        return chosen.data or images.name_image("data", chosen.repository)
+    if cluster.gpu.count and task in TRAINING_TASKS:
+        return chosen.gpu or images.name_image("train-gpu", chosen.repository)
+    return chosen.train or images.name_image("train", chosen.repository)
 
 
 def _place_on_gpu(task: dsl.PipelineTask, gpu: Gpu) -> None:

@@ -74,6 +74,8 @@ class _Rows:
             self._rows[key] = self._progress.add_task(name, total=None, note="")
             self._began[key] = self._told[key] = event["time"]
         elif key not in self._rows:
+            if event.get("by") == "runner":  # it could not even say that it began
+                self.failures.append(event)
             return  # of a task that outlived the process of an earlier try
         elif event["event"] == "progressed":
             self._advance(key, name, event)

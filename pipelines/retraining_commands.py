@@ -17,6 +17,9 @@ def retrain(
         list[str] | None, typer.Option("--set", help="Replace a setting: key.key=value. May be given often.")
     ] = None,
     runs: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    containers: Annotated[
+        bool, typer.Option("--containers", help="Run every task in a container of its image, with Docker.")
+    ] = False,
 ) -> None:
     """Take the cohorts that have landed, train anew, and promote what is better."""
     from rich.console import Console
@@ -27,7 +30,7 @@ def retrain(
     from pipelines.run_folder import RunFolder
 
     console = Console(file=sys.stdout)
-    folder, found = run_retraining(find_study(study, overrides), runs, console)
+    folder, found = run_retraining(find_study(study, overrides), runs, console, containers)
     pages = [describe_landing(found)]
     if found.outcome == "new":
         done = RunFolder(folder)

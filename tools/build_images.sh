@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Build the images of this release: NAME/python-data, and NAME/python-train for each accelerator.
-# Usage: tools/build_images.sh PYTHON [cpu|gpu ...]
+# Usage: tools/build_images.sh PYTHON [cpu|gpu|none ...]
 #   BASE_IMAGE          what they start from (python:3.11-slim)
 #   GENOTRANSFER_IMAGES the repository they are named in (genotransfer)
 #   CA_BUNDLE           certificates of the network packages come through, where it has its own
@@ -29,6 +29,7 @@ for accelerator in "${@:-cpu}"; do
     case $accelerator in
         cpu) build train train --build-arg ACCELERATOR=cpu ;;
         gpu) build train-gpu train --build-arg ACCELERATOR=gpu ;;
+        none) ;;
         *) echo "ACCELERATOR is cpu or gpu, not $accelerator" >&2 && exit 2 ;;
     esac
 done

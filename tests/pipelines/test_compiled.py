@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from genotransfer.release import RELEASE_VARIABLE
 from genotransfer.study_files import load_study
 from pipelines.cli import STUDIES
 from pipelines.compilation import compile_pipeline
@@ -23,11 +24,13 @@ def compile_paper(folder):
 
 
 def normalise(text):
-    """Drop what changes with every release: comments, KFP's version and the images' tag."""
+    """Drop what changes with every release: comments, KFP's version and the release."""
     pipeline, *_ = yaml.safe_load_all(text)
     pipeline.pop("sdkVersion")
     for executor in pipeline["deploymentSpec"]["executors"].values():
-        executor["container"]["image"] = executor["container"]["image"].rsplit(":", 1)[0]
+        container = executor["container"]
+        container["image"], tag = container["image"].rsplit(":", 1)
+        assert {one["name"]: one["value"] for one in container.pop("env")} == {RELEASE_VARIABLE: tag}
     return pipeline
 
 

@@ -10,6 +10,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components import images
 from genotransfer.errors import StudyError
+from genotransfer.release import RELEASE_VARIABLE, name_release
 from genotransfer.study_files import load_study, parse_study
 from pipelines.cli import STUDIES
 from pipelines.compilation import compile_pipeline, write_manifests
@@ -109,6 +110,7 @@ def test_every_task_has_its_limit_and_every_but_the_first_its_retries(placed):
 def test_the_secret_is_there_by_name_for_the_task_that_tracks(placed):
     spec, kubernetes = placed
     executors = kubernetes["deploymentSpec"]["executors"]
+    release = {"name": RELEASE_VARIABLE, "value": name_release()}
     for name, (container, _) in read_executors(spec).items():
         platform = executors[f"exec-{name}"]
         if name in TRACKING_TASKS:
@@ -118,10 +120,13 @@ def test_the_secret_is_there_by_name_for_the_task_that_tracks(placed):
             assert [(one["secretKey"], one["envVar"]) for one in secret["keyToEnv"]] == [
                 (key, key) for key in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
             ]
-            assert container["env"] == [{"name": "MLFLOW_TRACKING_URI", "value": "http://mlflow:5000"}]
+            assert container["env"] == [
+                release,
+                {"name": "MLFLOW_TRACKING_URI", "value": "http://mlflow:5000"},
+            ]
         else:
             assert "secretAsEnv" not in platform
-            assert "env" not in container
+            assert container["env"] == [release]
 
 
 def test_no_secret_of_the_surroundings_is_compiled_in(tmp_path, monkeypatch):
@@ -149,7 +154,7 @@ def test_a_password_in_the_study_is_refused(tmp_path, setting):
 
 
 def test_placing_changes_only_the_place(tmp_path, placed):
-    """The graph, the tasks' code, images and parameters are those of a study placed nowhere."""
+    """The graph, the tasks' code and parameters are those of a study placed nowhere."""
     plain, kubernetes = compile_study(tmp_path)
     assert kubernetes == {}
 
@@ -159,6 +164,7 @@ def test_placing_changes_only_the_place(tmp_path, placed):
         for container, task in read_executors(spec).values():
             container.pop("resources", None)
             container.pop("env", None)
+            container.pop("image")
             task.pop("retryPolicy", None)
         return spec
 
@@ -226,6 +232,8 @@ def test_manifests_are_a_pipeline_and_its_version(tmp_path, overrides):
         ("cluster.gpu.tolerations=[{value: x}]", "without a key"),
         ("cluster.gpu.tolerations=[{operator: Exists, value: x}]", "takes no value"),
         ("cluster.mlflow_uri=https://me:pass@host", "holds a user or password"),
+        ("cluster.images.data=me/data:latest", "the tag latest moves"),
+        ("cluster.images.train=me/train", "cluster.images.train"),
         ("cluster.password=x", "unknown key 'cluster.password'"),
     ],
 )
@@ -236,9 +244,35 @@ def test_settings_that_no_cluster_takes_are_refused(setting, says):
     assert "pass@" not in str(raised.value)
 
 
-def test_images_are_those_of_the_version(placed):
-    used = {container["image"] for container, _ in read_executors(placed[0]).values()}
-    assert used == {images.DATA, images.TRAIN}
+def list_images(spec):
+    return {name: container["image"] for name, (container, _) in read_executors(spec).items()}
+
+
+def test_images_are_those_of_the_release(placed, tmp_path):
+    plain, _ = compile_study(tmp_path)
+    assert set(list_images(plain).values()) == {images.DATA, images.TRAIN}
+    assert f"genotransfer/python-data:{name_release()}" == images.DATA
+    on_gpu = list_images(placed[0])
+    assert {name for name, image in on_gpu.items() if image == images.name_image("train-gpu")} == set(
+        TRAINING_TASKS
+    )
+    assert {name: image for name, image in on_gpu.items() if name not in TRAINING_TASKS} == {
+        name: image for name, image in list_images(plain).items() if name not in TRAINING_TASKS
+    }
+
+
+def test_images_are_named_by_repository_tag_or_digest(tmp_path):
+    digest = f"registry.example/mine@sha256:{'a' * 64}"
+    spec, _ = compile_study(
+        tmp_path,
+        "cluster.images={repository: 'registry.example:5000/genetics', data: 'me/data:1'}",
+        f"cluster.images.gpu={digest}",
+        "cluster.gpu.count=1",
+    )
+    named = list_images(spec)
+    assert named["plan-study"] == "me/data:1"
+    assert named["evaluate-final"] == f"registry.example:5000/genetics/python-train:{name_release()}"
+    assert {named[name] for name in TRAINING_TASKS} == {digest}
 
 
 @pytest.mark.filterwarnings("ignore:.*have no effect in the current local runner:UserWarning")

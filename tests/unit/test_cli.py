@@ -13,6 +13,7 @@ from kfp import components as kfp_components
 
 from genotransfer import __version__
 from genotransfer.genotypes import Genotypes
+from genotransfer.release import name_release
 from genotransfer.study_files import parse_study
 from pipelines.cli import STUDIES, find_study, main
 from tests.genotype_support import list_folder, make_genotypes
@@ -167,7 +168,8 @@ def test_the_version_is_the_packages():
     done = subprocess.run(
         [sys.executable, "-m", "pipelines.cli", "--version"], capture_output=True, text=True, check=True
     )
-    assert done.stdout == f"{__version__}\n"
+    assert done.stdout == f"{name_release()}\n"
+    assert name_release().startswith(f"{__version__}-")
     assert version("genotransfer") == __version__
 
 
