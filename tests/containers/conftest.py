@@ -83,5 +83,4 @@ def start_in(folder: Path, *arguments: str | Path, **environment: str) -> subpro
 
 def read_all_events(folder: Path) -> list[dict]:
     """Return the events of the one run below a folder of runs."""
-    [path] = folder.glob("runs/tiny-*/events.jsonl") or [folder / "none"]
-    return read_events(path)[0]
+    return [one for path in folder.glob("runs/tiny-*/events.jsonl") for one in read_events(path)[0]]
