@@ -51,10 +51,11 @@ def report_task(task: str, item: str = "") -> Iterator[Progress]:
             last = now
             _write(task, item, "progressed", done=done, total=total, note=note)
 
-    _write(task, item, "began")
     try:
+        _write(task, item, "began")
         check_release()
         yield progress
+        _write(task, item, "ended")
     except GenotransferError as error:
         _write(task, item, "failed", message=str(error), users=True)
         raise
@@ -65,7 +66,6 @@ def report_task(task: str, item: str = "") -> Iterator[Progress]:
         message = f"{type(error).__name__}: {error}"
         _write(task, item, "failed", message=message, users=False, trace=traceback.format_exc())
         raise
-    _write(task, item, "ended")
 
 
 def fail_task(path: Path, since: int, task: str, container: str, message: str) -> None:
@@ -95,14 +95,32 @@ def name_job(run: str) -> str:
 
 
 def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """Return the whole lines written since `offset`, and the offset to go on from."""
+    """Return the whole lines written since `offset`, and the offset to go on from.
+
+    A line that a full disk cut short is none.
+    """
     if not path.exists():
         return [], offset
     with path.open("rb") as file:
         file.seek(offset)
         data = file.read()
     whole = data[: data.rfind(b"\n") + 1]
-    return [json.loads(line) for line in whole.splitlines()], offset + len(whole)
+    return [event for line in whole.splitlines() if (event := _parse(line))], offset + len(whole)
+
+
+def mend_events(path: Path) -> None:
+    """End the last line of a file of events where a full disk cut it short, for others to follow it."""
+    if path.exists() and (data := path.read_bytes()) and not data.endswith(b"\n"):
+        with path.open("ab") as file:
+            file.write(b"\n")
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        event: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return {}
+    return event
 
 
 def _write(task: str, item: str, event: str, **more: Any) -> None:

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from genotransfer.errors import StudyError
-from genotransfer.events import EVENTS_VARIABLE, read_events, report_task
+from genotransfer.events import EVENTS_VARIABLE, mend_events, read_events, report_task
 
 WRITER = """
 import sys
@@ -104,3 +104,13 @@ def test_without_a_file_progress_is_printed(monkeypatch, capsys):
     # KFP indents whatever is printed after a run in the same process.
     assert capsys.readouterr().out.strip() == "transfer_models ann: 3/3 models"
     assert EVENTS_VARIABLE not in os.environ
+
+
+def test_a_line_that_was_cut_short_costs_no_other(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b'{"event": "began"}\n{"event": "prog')
+    mend_events(path)
+    with path.open("ab") as file:
+        file.write(b'{"event": "ended"}\n')
+    mend_events(path)
+    assert [one["event"] for one in read_events(path)[0]] == ["began", "ended"]

@@ -1,0 +1,61 @@
+"""What of this machine containers get: which files, and which of the surroundings."""
+
+import pytest
+
+from genotransfer.study_files import load_study, parse_study
+from pipelines.cli import STUDIES
+from pipelines.containers import PASSED, _drop_within, list_local_files
+from tests.integration.support import COHORTS, make_cohorts
+
+
+def test_a_study_of_cohorts_names_the_folder_of_their_files(tmp_path, monkeypatch):
+    make_cohorts(tmp_path)
+    study = load_study(tmp_path / "study.yaml", [f"genotypes.folder={tmp_path}"])
+    # src.bed is of a set of three; src.tsv stands alone.
+    assert list_local_files(study) == [tmp_path, tmp_path / "src.tsv", tmp_path / "tgt.tsv"]
+    assert _drop_within(list_local_files(study), []) == [tmp_path]
+    monkeypatch.chdir(tmp_path)
+    assert list_local_files(parse_study(COHORTS)) == list_local_files(study)
+
+
+def test_files_in_a_bucket_and_words_are_none_of_this_machine(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert (
+        list_local_files(parse_study(COHORTS.replace("genotypes:", "genotypes:\n  folder: gs://b/c", 1)))
+        == []
+    )
+    assert list_local_files(load_study(STUDIES / "demo.yaml")) == []
+
+
+@pytest.mark.parametrize(
+    ("paths", "others", "kept"),
+    [
+        (["/a/b", "/a", "/c"], [], ["/a", "/c"]),
+        (["/a/b", "/ab"], ["/a"], ["/ab"]),
+        (["/a"], ["/a"], []),
+        (["/a"], ["/a/runs"], ["/a"]),
+    ],
+)
+def test_nested_folders_are_given_once(paths, others, kept):
+    from pathlib import Path
+
+    assert [str(one) for one in _drop_within([*map(Path, paths)], [*map(Path, others)])] == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "passed"),
+    [
+        ("MLFLOW_TRACKING_PASSWORD", True),
+        ("GENOTRANSFER_CACHE_GIB", True),
+        ("STORAGE_EMULATOR_HOST", True),
+        ("https_proxy", True),
+        ("NO_PROXY", True),
+        ("AWS_SECRET_ACCESS_KEY", False),
+        ("HOME", False),
+        ("PATH", False),
+        ("KFP_TOKEN", False),
+        ("MY_MLFLOW_X", False),
+    ],
+)
+def test_of_the_surroundings_only_what_is_meant_is_passed_on(name, passed):
+    assert bool(PASSED.fullmatch(name)) is passed
