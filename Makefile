@@ -49,6 +49,23 @@ test-integration: $(INSTALLED) services ## Run the tests of tracking and the reg
 test-browser: $(INSTALLED) services ## Look at MLflow's pages of a study in Chromium
 	@$(BIN)/python -m pytest -m browser tests/integration
 
+.PHONY: services-up
+services-up: ## Start MLflow's server with PostgreSQL and a bucket in containers: see docs/how-to/services.md
+	@tools/services.sh up
+
+.PHONY: services-down
+services-down: ## Stop them; what they hold stays
+	@tools/services.sh down
+
+.PHONY: services-test
+services-test: $(INSTALLED) ## Run a study with these services, in containers of the test's own
+	@$(BIN)/python -m pytest -m containers tests/containers/test_services.py
+
+.PHONY: test-kubernetes
+test-kubernetes: $(INSTALLED) ## Apply the manifests of deploy/ to an API server of Kubernetes, built on first use
+	@tools/make_api_server.sh
+	@GENOTRANSFER_KUBE_APISERVER=$(CURDIR)/build/kubernetes/kube-apiserver $(BIN)/python -m pytest -m kubernetes tests/deploy
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and the layers of the code
 	@$(BIN)/ruff format --check .
@@ -74,6 +91,11 @@ snapshot: $(INSTALLED) ## Renew the compiled form the snapshot test holds
 lock: ## Resolve requirements.lock anew
 	@uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		--python-version 3.11 --extra dev --extra vcf pyproject.toml -o requirements.lock
+
+.PHONY: lock-mlflow
+lock-mlflow: ## Resolve docker/mlflow.lock anew, at the versions of requirements.lock
+	@uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--python-version 3.11 -c requirements.lock docker/mlflow.in -o docker/mlflow.lock
 
 .PHONY: bench-training
 bench-training: $(INSTALLED) ## Measure training against the plain Keras loop, and whole studies: see docs/reference/benchmarks.md

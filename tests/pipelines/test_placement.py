@@ -124,6 +124,25 @@ def test_the_secret_is_there_by_name_for_the_task_that_tracks(placed):
             assert "env" not in container
 
 
+def test_mlflow_is_found_by_a_config_map_too(tmp_path):
+    spec, kubernetes = compile_study(tmp_path, "cluster.mlflow_config=mlflow-settings")
+    executors = kubernetes["deploymentSpec"]["executors"]
+    assert set(executors) == {f"exec-{name}" for name in read_executors(spec) if name in TRACKING_TASKS}
+    for platform in executors.values():
+        [settings] = platform["configMapAsEnv"]
+        assert settings["configMapName"] == "mlflow-settings"
+        assert settings["keyToEnv"] == [
+            {"configMapKey": "MLFLOW_TRACKING_URI", "envVar": "MLFLOW_TRACKING_URI"}
+        ]
+        assert not settings["optional"]
+
+
+def test_tasks_can_be_kept_from_running_as_root(tmp_path):
+    spec, kubernetes = compile_study(tmp_path, "cluster.run_as_non_root=true")
+    due = {f"exec-{name}": {"securityContext": {"runAsNonRoot": True}} for name in read_executors(spec)}
+    assert kubernetes["deploymentSpec"]["executors"] == due
+
+
 def test_no_secret_of_the_surroundings_is_compiled_in(tmp_path, monkeypatch):
     for name in (
         "KFP_TOKEN",
@@ -226,6 +245,7 @@ def test_manifests_are_a_pipeline_and_its_version(tmp_path, overrides):
         ("cluster.gpu.tolerations=[{value: x}]", "without a key"),
         ("cluster.gpu.tolerations=[{operator: Exists, value: x}]", "takes no value"),
         ("cluster.mlflow_uri=https://me:pass@host", "holds a user or password"),
+        ("cluster={mlflow_uri: 'http://here', mlflow_config: there}", "leave one out"),
         ("cluster.password=x", "unknown key 'cluster.password'"),
     ],
 )
