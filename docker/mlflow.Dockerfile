@@ -18,7 +18,7 @@ LABEL org.opencontainers.image.title="genotransfer mlflow" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}"
 COPY --from=build /opt/mlflow /opt/mlflow
-COPY make_bucket.py /opt/mlflow/bin/
+COPY bucket.py /opt/mlflow/bin/
 # Nothing is kept in the container: its file system may be read-only, with room under /tmp.
 RUN useradd --uid 1000 --gid 0 --no-log-init --no-create-home --home-dir /tmp mlflow
 ENV PATH=/opt/mlflow/bin:${PATH} \

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Start and stop MLflow's server, PostgreSQL and the bucket on this machine: tools/services.sh up|down|compose [arguments]
+# Start and stop MLflow's server, PostgreSQL and the bucket on this machine: tools/services.sh up|down, or
+# save FOLDER and restore FOLDER, or compose with its own arguments.
 # SERVICES_ENV is the file of settings, docker/.env unless given; DOCKER the client, docker unless given. Where pip
 # needs a certificate of its own (PIP_CERT), the build of MLflow's image gets it as a secret.
 set -euo pipefail
+from=$PWD
 cd "$(dirname "$0")/.."
 docker=${DOCKER:-docker}
 settings=${SERVICES_ENV:-docker/.env}
@@ -62,6 +64,27 @@ wait_for_mlflow() {
     exit 1
 }
 
+save_all() {
+    umask 077
+    mkdir -p "$1"
+    # The database first: what it names is in the bucket by then.
+    "${compose[@]}" exec -T postgres pg_dump --username=mlflow --format=custom mlflow >"$1/database.part"
+    "${compose[@]}" exec -T mlflow python /opt/mlflow/bin/bucket.py save mlflow >"$1/bucket.part"
+    mv "$1/database.part" "$1/database.dump"
+    mv "$1/bucket.part" "$1/bucket.tar"
+    echo "Saved to $1/database.dump and $1/bucket.tar."
+}
+
+restore_all() {
+    [ -r "$1/database.dump" ] && [ -r "$1/bucket.tar" ] || { echo "$1 holds no database.dump and bucket.tar: services.sh save makes them." >&2; exit 2; }
+    "${compose[@]}" exec -T mlflow python /opt/mlflow/bin/bucket.py load mlflow <"$1/bucket.tar"
+    "${compose[@]}" stop mlflow
+    "${compose[@]}" exec -T postgres pg_restore --username=mlflow --dbname=mlflow --clean --if-exists \
+        --exit-on-error --single-transaction <"$1/database.dump"
+    "${compose[@]}" up -d
+    wait_for_mlflow
+}
+
 case ${1:-} in
 up)
     find_compose
@@ -74,12 +97,18 @@ down)
     find_compose
     "${compose[@]}" down
     ;;
+save | restore)
+    find_compose
+    folder=${2:?say which folder}
+    case $folder in /*) ;; *) folder=$from/$folder ;; esac
+    "$1_all" "$folder"
+    ;;
 compose)
     find_compose
     "${compose[@]}" "${@:2}"
     ;;
 *)
-    sed -n 2,4p "$0" >&2
+    sed -n 2,5p "$0" >&2
     exit 2
     ;;
 esac

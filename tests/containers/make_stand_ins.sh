@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Build the stand-ins of the images that docker/compose.yaml names: make_stand_ins.sh BASE_IMAGE
-# They are genotransfer-test/postgres and genotransfer-test/storage. Needs Go, and a Debian image as base;
-# genotransfer-base:bookworm is made with debootstrap where it is not there.
+# They are genotransfer-test/postgres and genotransfer-test/storage. Needs Go; the base is made of Debian's packages
+# where it is not there.
 set -euo pipefail
 base=${1:-genotransfer-base:bookworm}
 docker=${DOCKER:-docker}
@@ -9,12 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 
-if ! "$docker" image inspect "$base" >/dev/null 2>&1; then
-    [ "$base" = genotransfer-base:bookworm ] || { echo "There is no image $base." >&2; exit 2; }
-    debootstrap --variant=minbase --include=ca-certificates,python3,python3-pip,python3-venv bookworm "$context/root" >/dev/null
-    tar -C "$context/root" -c . | "$docker" import - "$base" >/dev/null
-    rm -rf "$context/root"
-fi
+"$docker" image inspect "$base" >/dev/null 2>&1 || "$here/../../tools/make_base_image.sh" "$base"
 version=$(sed -n 's/.*fsouza\/fake-gcs-server:\([0-9.]*\)}.*/\1/p' "$here/../../docker/compose.yaml")
 GOBIN=$context CGO_ENABLED=0 GOFLAGS=-mod=mod go install "github.com/fsouza/fake-gcs-server@v$version"
 cp "$here/start_postgres.sh" "$context"

@@ -75,6 +75,7 @@ def fetch_model(uri: str, folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each file of a registered model, fetched through the server."""
     from mlflow.artifacts import download_artifacts
 
+    folder.mkdir(exist_ok=True)
     *_, source = sorted(list_tracked(uri)["versions"])[0]
     fetched = Path(download_artifacts(source, dst_path=str(folder), tracking_uri=uri))
     files = [one for one in fetched.rglob("*") if one.is_file()]
@@ -109,6 +110,23 @@ def test_all_is_there_after_stop_and_start(tracked, tmp_path):
     assert list_tracked(tracked.uri) == held
     assert tracked.list_objects() == objects
     assert fetch_model(tracked.uri, tmp_path)
+
+
+def test_what_was_saved_can_be_restored_into_new_services(tracked, tmp_path):
+    held, objects = list_tracked(tracked.uri), tracked.list_objects()
+    assert held["runs"]
+    assert objects
+    tracked.run("save", str(tmp_path / "saved"))
+    saved = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "saved").iterdir()}
+    assert saved == {"database.dump": 0o600, "bucket.tar": 0o600}
+    tracked.run("compose", "down", "--volumes")
+    tracked.run("up")
+    assert list_tracked(tracked.uri)["runs"] == {}
+    assert tracked.list_objects() == {}
+    tracked.run("restore", str(tmp_path / "saved"))
+    assert list_tracked(tracked.uri) == held
+    assert tracked.list_objects() == objects
+    assert fetch_model(tracked.uri, tmp_path / "fetched")
 
 
 def test_services_may_do_little_and_answer_here_alone(services):
