@@ -49,6 +49,19 @@ test-integration: $(INSTALLED) services ## Run the tests of tracking and the reg
 test-browser: $(INSTALLED) services ## Look at MLflow's pages of a study in Chromium
 	@$(BIN)/python -m pytest -m browser tests/integration
 
+.PHONY: lint
+lint: $(INSTALLED) ## Check style and the layers of the code
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports
+
+.PHONY: types
+types: $(INSTALLED) ## Check the library's types
+	@$(BIN)/mypy
+
+.PHONY: check
+check: lint types test ## Everything a change must pass
+
 .PHONY: services-up
 services-up: ## Start MLflow's server with PostgreSQL and a bucket in containers: see docs/how-to/services.md
 	@tools/services.sh up
@@ -65,19 +78,6 @@ services-test: $(INSTALLED) ## Run a study with these services, in containers of
 test-kubernetes: $(INSTALLED) ## Apply the manifests of deploy/ to an API server of Kubernetes, built on first use
 	@tools/make_api_server.sh
 	@GENOTRANSFER_KUBE_APISERVER=$(CURDIR)/build/kubernetes/kube-apiserver $(BIN)/python -m pytest -m kubernetes tests/deploy
-
-.PHONY: lint
-lint: $(INSTALLED) ## Check style and the layers of the code
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/lint-imports
-
-.PHONY: types
-types: $(INSTALLED) ## Check the library's types
-	@$(BIN)/mypy
-
-.PHONY: check
-check: lint types test ## Everything a change must pass
 
 .PHONY: compile
 compile: $(INSTALLED) ## Compile the pipeline of a study for a cluster

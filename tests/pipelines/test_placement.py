@@ -124,25 +124,6 @@ def test_the_secret_is_there_by_name_for_the_task_that_tracks(placed):
             assert "env" not in container
 
 
-def test_mlflow_is_found_by_a_config_map_too(tmp_path):
-    spec, kubernetes = compile_study(tmp_path, "cluster.mlflow_config=mlflow-settings")
-    executors = kubernetes["deploymentSpec"]["executors"]
-    assert set(executors) == {f"exec-{name}" for name in read_executors(spec) if name in TRACKING_TASKS}
-    for platform in executors.values():
-        [settings] = platform["configMapAsEnv"]
-        assert settings["configMapName"] == "mlflow-settings"
-        assert settings["keyToEnv"] == [
-            {"configMapKey": "MLFLOW_TRACKING_URI", "envVar": "MLFLOW_TRACKING_URI"}
-        ]
-        assert not settings["optional"]
-
-
-def test_tasks_can_be_kept_from_running_as_root(tmp_path):
-    spec, kubernetes = compile_study(tmp_path, "cluster.run_as_non_root=true")
-    due = {f"exec-{name}": {"securityContext": {"runAsNonRoot": True}} for name in read_executors(spec)}
-    assert kubernetes["deploymentSpec"]["executors"] == due
-
-
 def test_no_secret_of_the_surroundings_is_compiled_in(tmp_path, monkeypatch):
     for name in (
         "KFP_TOKEN",
@@ -184,6 +165,25 @@ def test_placing_changes_only_the_place(tmp_path, placed):
     assert strip(placed[0]) == strip(plain)
     [study] = [one["defaultValue"] for one in [plain["root"]["inputDefinitions"]["parameters"]["study"]]]
     assert "cluster" not in json.loads(study)
+
+
+def test_mlflow_is_found_by_a_config_map_too(tmp_path):
+    spec, kubernetes = compile_study(tmp_path, "cluster.mlflow_config=mlflow-settings")
+    executors = kubernetes["deploymentSpec"]["executors"]
+    assert set(executors) == {f"exec-{name}" for name in read_executors(spec) if name in TRACKING_TASKS}
+    for platform in executors.values():
+        [settings] = platform["configMapAsEnv"]
+        assert settings["configMapName"] == "mlflow-settings"
+        assert settings["keyToEnv"] == [
+            {"configMapKey": "MLFLOW_TRACKING_URI", "envVar": "MLFLOW_TRACKING_URI"}
+        ]
+        assert not settings["optional"]
+
+
+def test_tasks_can_be_kept_from_running_as_root(tmp_path):
+    spec, kubernetes = compile_study(tmp_path, "cluster.run_as_non_root=true")
+    due = {f"exec-{name}": {"securityContext": {"runAsNonRoot": True}} for name in read_executors(spec)}
+    assert kubernetes["deploymentSpec"]["executors"] == due
 
 
 def test_caching_can_be_switched_off(tmp_path):
