@@ -236,6 +236,7 @@ def test_manifests_are_a_pipeline_and_its_version(tmp_path, overrides):
 @pytest.mark.parametrize(
     ("setting", "says"),
     [
+        ("cluster={mlflow_uri: 'http://here', mlflow_config: there}", "leave one out"),
         ("cluster.gpu.count=2", "cluster.gpu.count"),
         ("cluster.pipeline_root=/here", "cluster.pipeline_root"),
         ("cluster.namespace=Ann", "cluster.namespace"),
@@ -245,7 +246,6 @@ def test_manifests_are_a_pipeline_and_its_version(tmp_path, overrides):
         ("cluster.gpu.tolerations=[{value: x}]", "without a key"),
         ("cluster.gpu.tolerations=[{operator: Exists, value: x}]", "takes no value"),
         ("cluster.mlflow_uri=https://me:pass@host", "holds a user or password"),
-        ("cluster={mlflow_uri: 'http://here', mlflow_config: there}", "leave one out"),
         ("cluster.password=x", "unknown key 'cluster.password'"),
     ],
 )
