@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Start and stop MLflow's server, PostgreSQL and the bucket on this machine: tools/services.sh up|down, or
-# save FOLDER and restore FOLDER, or compose with its own arguments.
+# Start and stop MLflow's server, PostgreSQL and the bucket on this machine: tools/services.sh up|build|down, or
+# save FOLDER and restore FOLDER, or compose with its own arguments. `up` builds MLflow's image where it is absent.
 # SERVICES_ENV is the file of settings, docker/.env unless given; DOCKER the client, docker unless given. Where pip
 # needs a certificate of its own (PIP_CERT), the build of MLflow's image gets it as a secret.
 set -euo pipefail
@@ -37,7 +37,9 @@ build_mlflow() {
     local image base
     image=$(read_setting MLFLOW_IMAGE genotransfer/mlflow:0.1.0)
     base=$(read_setting BASE_IMAGE python:3.11-slim)
-    "$docker" image inspect "$image" >/dev/null 2>&1 && return
+    if [ "$1" = absent ] && "$docker" image inspect "$image" >/dev/null 2>&1; then
+        return
+    fi
     DOCKER_BUILDKIT=1 "$docker" build --quiet --tag "$image" --build-arg BASE_IMAGE="$base" --build-arg VERSION="${image##*:}" \
         ${PIP_CERT:+--secret id=ca,src="$PIP_CERT"} --file docker/mlflow.Dockerfile docker
 }
@@ -89,9 +91,13 @@ case ${1:-} in
 up)
     find_compose
     write_settings
-    build_mlflow
+    build_mlflow absent
     "${compose[@]}" up -d
     wait_for_mlflow
+    ;;
+build)
+    write_settings
+    build_mlflow anew
     ;;
 down)
     find_compose

@@ -32,6 +32,7 @@ def services(tmp_path_factory):
         | {
             "SERVICES_ENV": str(tmp_path_factory.mktemp("services") / "services.env"),
             "COMPOSE_PROJECT_NAME": project,
+            "MLFLOW_IMAGE": f"genotransfer-test/mlflow:{project}",  # built from the files as they are
             "MLFLOW_PORT": str(find_port()),
         }
     )
@@ -41,6 +42,7 @@ def services(tmp_path_factory):
         yield services
     finally:
         services.run("compose", "down", "--volumes", "--timeout", "60")
+        run_docker("image", "rm", services.environment["MLFLOW_IMAGE"])
         assert run_docker("volume", "ls", "--quiet", "--filter", f"name={project}") == ""
 
 
@@ -145,6 +147,8 @@ def test_services_may_do_little_and_answer_here_alone(services):
         assert one["State"]["Running"] == (name != "bucket")
     assert services.execute("mlflow", "id", "-u").strip() == "1000"
     assert services.execute("postgres", "id", "-un").strip() == "postgres"
+    with pytest.raises(AssertionError, match="No module named pip"):
+        services.execute("mlflow", "python", "-m", "pip", "--version")
     with pytest.raises(AssertionError, match="Read-only file system"):
         services.execute("mlflow", "touch", "/opt/mlflow/here")
 
