@@ -56,7 +56,7 @@ images: $(INSTALLED) ## Build the images of this release: ACCELERATOR="cpu gpu",
 
 .PHONY: images-test
 images-test: images ## Run a study in containers, stop them, fill their disk, take MLflow away
-	@$(BIN)/python -m pytest -m containers tests/containers
+	@$(BIN)/python -m pytest -m containers tests/containers --ignore tests/containers/test_services.py
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and the layers of the code
@@ -70,6 +70,23 @@ types: $(INSTALLED) ## Check the library's types
 
 .PHONY: check
 check: lint types test ## Everything a change must pass
+
+.PHONY: services-up
+services-up: ## Start MLflow's server with PostgreSQL and a bucket in containers: see docs/how-to/services.md
+	@tools/services.sh up
+
+.PHONY: services-down
+services-down: ## Stop them; what they hold stays
+	@tools/services.sh down
+
+.PHONY: services-test
+services-test: $(INSTALLED) ## Run a study with these services, in containers of the test's own
+	@$(BIN)/python -m pytest -m containers tests/containers/test_services.py
+
+.PHONY: test-kubernetes
+test-kubernetes: $(INSTALLED) ## Apply the manifests of deploy/ to an API server of Kubernetes, built on first use
+	@tools/make_api_server.sh
+	@GENOTRANSFER_KUBE_APISERVER=$(CURDIR)/build/kubernetes/kube-apiserver $(BIN)/python -m pytest -m kubernetes tests/deploy
 
 .PHONY: compile
 compile: $(INSTALLED) ## Compile the pipeline of a study for a cluster

@@ -129,9 +129,15 @@ class Cluster(Settings):
         None,
         description="days that a run's pods and workflow are kept after its end; the cluster's rule when null",
     )
+    run_as_non_root: bool = Field(
+        False, description="refuse to start a task as root; the level restricted of pod security asks for it"
+    )
     caching: bool = Field(True, description="take the outputs of a task that ran before with the same inputs")
     mlflow_uri: str = Field(
         "", description="MLFLOW_TRACKING_URI of the task that tracks; tracking.uri goes before it"
+    )
+    mlflow_config: KubernetesName = Field(
+        "", description="Kubernetes ConfigMap with MLFLOW_TRACKING_URI, instead of mlflow_uri"
     )
     mlflow_secret: KubernetesName = Field(
         "", description="Kubernetes secret with MLflow's user and password, or token"
@@ -150,6 +156,12 @@ class Cluster(Settings):
                 "and use KFP_TOKEN for Kubeflow or cluster.mlflow_secret for MLflow"
             )
         return value
+
+    @model_validator(mode="after")
+    def _find_mlflow_once(self) -> Cluster:
+        if self.mlflow_uri and self.mlflow_config:
+            raise ValueError("mlflow_uri and mlflow_config both say where MLflow is: leave one out")
+        return self
 
 
 def holds_secret(address: str) -> bool:

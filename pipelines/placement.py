@@ -88,6 +88,8 @@ def place_task(task: dsl.PipelineTask, cluster: Cluster) -> None:
         )
     if not cluster.caching or name == LOOKING_TASK:
         task.set_caching_options(False)
+    if cluster.run_as_non_root:
+        kubernetes.set_security_context(task, run_as_non_root=True)
     if cluster.timeout.task is not None:
         kubernetes.set_timeout(task, _to_seconds(cluster.timeout.task * HOUR))
     if cluster.gpu.count and name in TRAINING_TASKS:
@@ -131,6 +133,12 @@ def _place_on_gpu(task: dsl.PipelineTask, gpu: Gpu) -> None:
 def _let_track(task: dsl.PipelineTask, cluster: Cluster) -> None:
     if cluster.mlflow_uri:
         task.set_env_variable("MLFLOW_TRACKING_URI", cluster.mlflow_uri)
+    if cluster.mlflow_config:
+        kubernetes.use_config_map_as_env(
+            task,
+            config_map_name=cluster.mlflow_config,
+            config_map_key_to_env={"MLFLOW_TRACKING_URI": "MLFLOW_TRACKING_URI"},
+        )
     if cluster.mlflow_secret:
         # The pipeline holds the secret's name and its keys; Kubernetes puts the values into the pod.
         kubernetes.use_secret_as_env(

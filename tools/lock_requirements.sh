@@ -15,4 +15,5 @@ sed -n -E 's/^([a-z0-9._-]+==[^ ]+).*/\1/p; s/^tensorflow-cpu(==[^ ]+).*/tensorf
 for name in data train-cpu train-gpu; do
     lock --python-platform x86_64-manylinux_2_28 -c "$versions" "docker/$name.in" -o "docker/$name.lock"
 done
+lock -c "$versions" docker/mlflow.in -o docker/mlflow.lock
 lock docker/build.in -o docker/build.lock

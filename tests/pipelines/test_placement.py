@@ -173,6 +173,25 @@ def test_placing_changes_only_the_place(tmp_path, placed):
     assert "cluster" not in json.loads(study)
 
 
+def test_mlflow_is_found_by_a_config_map_too(tmp_path):
+    spec, kubernetes = compile_study(tmp_path, "cluster.mlflow_config=mlflow-settings")
+    executors = kubernetes["deploymentSpec"]["executors"]
+    assert set(executors) == {f"exec-{name}" for name in read_executors(spec) if name in TRACKING_TASKS}
+    for platform in executors.values():
+        [settings] = platform["configMapAsEnv"]
+        assert settings["configMapName"] == "mlflow-settings"
+        assert settings["keyToEnv"] == [
+            {"configMapKey": "MLFLOW_TRACKING_URI", "envVar": "MLFLOW_TRACKING_URI"}
+        ]
+        assert not settings["optional"]
+
+
+def test_tasks_can_be_kept_from_running_as_root(tmp_path):
+    spec, kubernetes = compile_study(tmp_path, "cluster.run_as_non_root=true")
+    due = {f"exec-{name}": {"securityContext": {"runAsNonRoot": True}} for name in read_executors(spec)}
+    assert kubernetes["deploymentSpec"]["executors"] == due
+
+
 def test_caching_can_be_switched_off(tmp_path):
     spec, _ = compile_study(tmp_path, "cluster.caching=false")
     assert {json.dumps(task["cachingOptions"]) for _, task in read_executors(spec).values()} == {"{}"}
@@ -223,6 +242,7 @@ def test_manifests_are_a_pipeline_and_its_version(tmp_path, overrides):
 @pytest.mark.parametrize(
     ("setting", "says"),
     [
+        ("cluster={mlflow_uri: 'http://here', mlflow_config: there}", "leave one out"),
         ("cluster.gpu.count=2", "cluster.gpu.count"),
         ("cluster.pipeline_root=/here", "cluster.pipeline_root"),
         ("cluster.namespace=Ann", "cluster.namespace"),
