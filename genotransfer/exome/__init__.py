@@ -1,0 +1,1 @@
+"""Exomes: quality control from VCF, preselection, genes, and synthetic ones."""
