@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int32, Shaped
@@ -20,7 +21,13 @@ from genotransfer.exome.sites import Site
 from genotransfer.exome.streams import ByteStream
 
 MAGIC = b"BCF\x02"
-TYPES = {1: np.dtype("<i1"), 2: np.dtype("<i2"), 3: np.dtype("<i4"), 5: np.dtype("<f4"), 7: np.dtype("S1")}
+TYPES: dict[int, np.dtype[Any]] = {
+    1: np.dtype("<i1"),
+    2: np.dtype("<i2"),
+    3: np.dtype("<i4"),
+    5: np.dtype("<f4"),
+    7: np.dtype("S1"),
+}
 FIXED = struct.Struct("<iiifII")
 MISSING_FLOAT = 0x7F800001
 COLUMNS = 9

@@ -87,9 +87,7 @@ def control_exome(
     return ExomeResult(Genotypes.open(prefix_out), chain.tabulate(len(file.samples)))
 
 
-def choose_samples(
-    file: VariantFile, settings: ExomeSettings, path: str | Path
-) -> Int64[np.ndarray, " k"]:
+def choose_samples(file: VariantFile, settings: ExomeSettings, path: str | Path) -> Int64[np.ndarray, " k"]:
     """Return the positions of the samples that are not excluded.
 
     Raises

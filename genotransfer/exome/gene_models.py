@@ -85,7 +85,7 @@ def read_gene_models(path: str | Path, form: GeneFormat = "auto") -> GeneModels:
 
 
 def _count(rows: Iterator[tuple[int, list[str]]], number: list[int]) -> Iterator[list[str]]:
-    for number[0], fields in rows:  # noqa: B020 - the row is kept for errors
+    for number[0], fields in rows:
         yield fields
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,7 @@ class TextSite(Site):
     info: bytes
     form: list[bytes]
     samples: bytes
+    _located: tuple[np.ndarray, np.ndarray] | None = field(default=None, init=False, repr=False)
 
     def read_calls(self) -> Calls:
         """Return the genotypes of all samples of the file."""
@@ -138,9 +139,6 @@ class TextSite(Site):
                 depths[sample] = int(fields[field])
         return depths
 
-    def __post_init__(self) -> None:
-        self._located: tuple[np.ndarray, np.ndarray] | None = None
-
     def _make_error(self, problem: str) -> InputError:
         return InputError(problem, file=self.path, row=self.row, remedy=REMEDY)
 
@@ -163,17 +161,19 @@ class TextFile:
         self._stream = ByteStream(path)
         self._lines = enumerate(self._stream.lines(), start=1)
         self.samples: list[str] = []
-        row = 0
         for row, line in self._lines:
             if line.startswith(b"#CHROM"):
                 self.samples = line.decode(errors="replace").split("\t")[FIXED_FIELDS:]
                 return
             if not line.startswith(b"##"):
-                break
-        raise InputError(
+                raise self._miss_header(row)
+        raise self._miss_header(1)
+
+    def _miss_header(self, row: int) -> InputError:
+        return InputError(
             "this is no VCF: the line of column names (#CHROM) is not there",
             file=self.path,
-            row=max(row, 1),
+            row=row,
             remedy="Give a VCF or BCF file with its header",
         )
 
