@@ -17,7 +17,7 @@ from genotransfer.config import Study, TestName
 from genotransfer.errors import GenotransferError, InputError, StudyError
 from genotransfer.storage import is_remote
 from genotransfer.study_files import load_study
-from pipelines import prediction_commands, registry_commands, retraining_commands
+from pipelines import exome_commands, prediction_commands, registry_commands, retraining_commands
 from pipelines.cluster_commands import add_cluster_commands
 
 STUDIES = Path(__file__).parent / "studies"
@@ -179,6 +179,7 @@ def _read_number(text: str) -> float:
 
 
 for command in (
+    *exome_commands.COMMANDS,
     *prediction_commands.COMMANDS,
     *registry_commands.COMMANDS,
     *retraining_commands.COMMANDS,

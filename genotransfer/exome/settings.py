@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import json
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field
+import yaml
+from pydantic import Field, ValidationError
 
+from genotransfer.errors import StudyError
 from genotransfer.settings import Settings, Share
 
-SexChromosomes = ("X", "Y", "XY")
+SEX_CHROMOSOMES = ("X", "Y", "XY")
+Chosen = TypeVar("Chosen", bound=Settings)
 
 
 class ExomeSettings(Settings):
@@ -41,6 +45,29 @@ class ExomeSettings(Settings):
     )
     split: bool = Field(True, description="split records with several alternatives; without it, drop them")
     excluded_chromosomes: tuple[str, ...] = Field(
-        SexChromosomes, description="chromosomes that are left out, named without chr"
+        SEX_CHROMOSOMES, description="chromosomes that are left out, named without chr"
     )
     snps_only: bool = Field(True, description="drop indels and whatever is no change of one base")
+
+
+def parse_settings(kind: type[Chosen], overrides: list[str] | None = None) -> Chosen:
+    """Return settings from ``key=value`` texts, the value in YAML.
+
+    Raises
+    ------
+    StudyError
+        A key is unknown, or a value is of the wrong type or out of range.
+    """
+    raw: dict[str, Any] = {}
+    for one in overrides or []:
+        key, equals, value = one.partition("=")
+        if not equals:
+            raise StudyError(f"--set {one!r} has no '='. Write --set key=value.")
+        raw[key.strip()] = yaml.safe_load(value)
+    try:
+        return kind.model_validate_json(json.dumps(raw))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        known = ", ".join(kind.model_fields)
+        raise StudyError(f"--set {key}: {first['msg']}. Known keys: {known}.") from error
