@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int8, Int64
 from pydantic import Field
-from scipy.optimize import brentq
 
 from genotransfer.errors import StudyError
 from genotransfer.exome.annotation import annotate_variants, write_annotation
@@ -25,7 +24,6 @@ from genotransfer.exome.synthetic_genes import draw_gene_sizes, place_genes, wri
 from genotransfer.formats import plink
 from genotransfer.formats.files import replace_together
 from genotransfer.genotypes import SAMPLE_COLUMNS, VARIANT_COLUMNS, Genotypes
-from genotransfer.intervals import measure_auc
 from genotransfer.randomness import make_generator
 from genotransfer.settings import Settings, Share, Size
 from genotransfer.simulation.phenotypes import (
@@ -120,6 +118,8 @@ def draw_allele_counts(settings: SyntheticExome) -> Int64[np.ndarray, " n_varian
     StudyError
         No spectrum i^-a has the share of singletons asked for.
     """
+    from scipy.optimize import brentq  # half a second to import, and only needed here
+
     counts = np.arange(1, settings.n_samples + 1)
 
     def find_excess(power: float) -> float:
@@ -210,6 +210,8 @@ def _write_truth(
     labels: Int8[np.ndarray, " n_samples"],
     settings: SyntheticExome,
 ) -> None:
+    from genotransfer.intervals import measure_auc  # it imports scipy.stats
+
     people = {"FID": samples["fid"], "IID": samples["iid"], "phenotype": labels}
     table = pd.DataFrame(people | {"liability": phenotype.liability, "genetic": phenotype.genetic})
     table.to_csv(folder / "phenotypes.tsv", sep="\t", index=False, lineterminator="\n")

@@ -18,11 +18,14 @@ from genotransfer.exome.calls import ABSENT, UNCALLED, Calls, PackedCalls, WideC
 from genotransfer.exome.sites import Site
 from genotransfer.exome.streams import ByteStream
 
-TAB, COLON, SLASH, BAR, DOT = b"\t:/|."
+TAB, COLON, SLASH, BAR = b"\t:/|"
 # After the last sample: a tab, as after the others, and bytes that are nothing.
 PADDING = b"\t" + bytes(8)
 DIGITS_AT_ONCE = 4
 FIXED_FIELDS = 9
+# Which pairs of bytes are two allele numbers, or dots, of one character; the second may be absent.
+_CHARACTER = np.isin(np.arange(256), [*b"0123456789."])
+ALLELES = (np.append(True, _CHARACTER[1:])[:, None] & _CHARACTER[None, :]).ravel()
 REMEDY = "Check the file with bcftools view"
 
 
@@ -55,12 +58,10 @@ class TextSite(Site):
             if not (usual | alone).all():
                 return self._parse_calls()
             third = np.where(alone, np.uint8(0), third)
-        for allele in (first, third):
-            if ((allele - np.uint8(ord("0")) > 9) & (allele != DOT) & (allele != 0)).any():
-                return self._parse_calls()
         pairs = np.empty((self.n_samples, 2), dtype=np.uint8)
         pairs[:, 0], pairs[:, 1] = first, third
-        return PackedCalls(pairs.view("<u2")[:, 0], "text")
+        packed = pairs.view("<u2")[:, 0]
+        return PackedCalls(packed, "text") if ALLELES.take(packed).all() else self._parse_calls()
 
     def read_depths(self) -> Int32[np.ndarray, " n_samples"] | None:
         """Return DP of all samples of the file, -1 where not given; None without DP."""
@@ -104,6 +105,10 @@ class TextSite(Site):
         """Return where a field of each sample begins; at the end of the padding where it is left out."""
         if field == 0:
             return starts
+        if field == 1 and (text.take(starts + 3, mode="clip") == COLON).all():
+            bar = text.take(starts + 1)
+            if ((bar == SLASH) | (bar == BAR)).all():  # GT is a digit, a bar and a digit
+                return starts + 4
         colons = np.flatnonzero(text == COLON)
         n_fields = len(self.form)
         if len(colons) == self.n_samples * (n_fields - 1):
