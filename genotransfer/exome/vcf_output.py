@@ -6,7 +6,6 @@ import struct
 import zlib
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import numpy as np
 from jaxtyping import Int8
@@ -88,7 +87,7 @@ class VcfWriter:
         start = f"{chromosome}\t{position}\t{name}\t{other}\t{counted}\t.\tPASS\t{info}\tGT"
         self._file.write(start.encode() + GENOTYPES[copies + 1].tobytes() + b"\n")
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> VcfWriter:
         return self
 
     def __exit__(
