@@ -43,8 +43,8 @@ ALLELES = [("A", "C"), ("a", "g"), ("T", "C,G"), ("AT", "A"), ("A", "ATT,C"), ("
 
 def write_hard_vcf(
     path: Path,
-    n_samples: int = 60,
-    n_records: int = 300,
+    n_samples: int = 40,
+    n_records: int = 160,
     *,
     half_calls: bool = True,
     plain: bool = False,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int32, Int64, UInt8
+from jaxtyping import Int32, Int64, Shaped, UInt8, UInt16
 
 from genotransfer.errors import InputError
 from genotransfer.exome.calls import ABSENT, UNCALLED, Calls, PackedCalls, WideCalls
@@ -21,11 +21,21 @@ from genotransfer.exome.streams import ByteStream
 TAB, COLON, SLASH, BAR = b"\t:/|"
 # After the last sample: a tab, as after the others, and bytes that are nothing.
 PADDING = b"\t" + bytes(8)
-DIGITS_AT_ONCE = 4
 FIXED_FIELDS = 9
-# Which pairs of bytes are two allele numbers, or dots, of one character; the second may be absent.
+# Tables of all pairs of bytes, the second one the higher. Which pairs are two allele numbers, or dots,
+# of one character; the second may be absent.
 _CHARACTER = np.isin(np.arange(256), [*b"0123456789."])
 ALLELES = (np.append(True, _CHARACTER[1:])[:, None] & _CHARACTER[None, :]).ravel()
+# The number that begins a pair: -1 where none does, LONGER added where both are digits.
+ZERO = np.uint8(ord("0"))
+LONGER = np.int16(1024)
+_VALUE = (np.arange(256) - int(ZERO)).astype(np.int16)
+_IS_DIGIT = (_VALUE >= 0) & (_VALUE <= 9)
+TWO_DIGITS = np.where(
+    _IS_DIGIT[None, :],
+    np.where(_IS_DIGIT[:, None], LONGER + 10 * _VALUE[None, :] + _VALUE[:, None], _VALUE[None, :]),
+    -1,
+).astype(np.int16).ravel()  # fmt: skip
 REMEDY = "Check the file with bcftools view"
 
 
@@ -39,6 +49,8 @@ class TextSite(Site):
     form: list[bytes]
     samples: bytes
     _located: tuple[np.ndarray, np.ndarray] | None = field(default=None, init=False, repr=False)
+    # Whether every sample begins with a digit, a bar, a digit and a colon, as far as was looked.
+    _even: bool = field(default=False, init=False, repr=False)
 
     def read_calls(self) -> Calls:
         """Return the genotypes of all samples of the file."""
@@ -48,38 +60,38 @@ class TextSite(Site):
         if self.form[0] != b"GT":
             raise self._make_error("GT is not the first field of FORMAT")
         text, starts = self._locate_samples()
-        first, second, third = (text.take(starts + at) for at in range(3))
-        after = text.take(starts + np.int64(3), mode="clip")
+        # Taking from a shifted view is cheaper than shifting the places.
+        first, second, third, after = (text[at:].take(starts) for at in range(4))
         # One digit, a bar, one digit; or one digit alone.
         paired = (second == SLASH) | (second == BAR)
-        usual = paired & ((after == COLON) | (after == TAB))
-        if not usual.all():
+        with_more = after == COLON
+        usual = paired & (with_more | (after == TAB))
+        if usual.all():
+            self._even = bool(with_more.all())
+        else:
             alone = (second == COLON) | (second == TAB)
             if not (usual | alone).all():
                 return self._parse_calls()
             third = np.where(alone, np.uint8(0), third)
-        pairs = np.empty((self.n_samples, 2), dtype=np.uint8)
-        pairs[:, 0], pairs[:, 1] = first, third
-        packed = pairs.view("<u2")[:, 0]
+        packed = pair_bytes(first, third)
         return PackedCalls(packed, "text") if ALLELES.take(packed).all() else self._parse_calls()
 
-    def read_depths(self) -> Int32[np.ndarray, " n_samples"] | None:
-        """Return DP of all samples of the file, -1 where not given; None without DP."""
+    def read_depths(self) -> Shaped[np.ndarray, " n_samples"] | None:
+        """Return DP of all samples of the file, integers, -1 where not given; None without DP."""
         if b"DP" not in self.form:
             return None
         text, starts = self._locate_samples()
         at = self._locate_field(text, starts, self.form.index(b"DP"))
-        depths = np.zeros(self.n_samples, dtype=np.int32)
-        reading = np.ones(self.n_samples, dtype=bool)
-        for digit in range(DIGITS_AT_ONCE):
-            value = text.take(at + digit, mode="clip") - np.uint8(ord("0"))
-            reading &= value <= 9
-            if digit == 0:
-                given = reading.copy()
-            elif not reading.any():
-                return np.where(given, depths, np.int32(-1))
-            depths = np.where(reading, depths * np.int32(10) + value, depths)
-        return self._parse_depths()
+        digits = [text[more:].take(at, mode="clip") for more in range(4)]
+        depths = TWO_DIGITS.take(pair_bytes(digits[0], digits[1]))
+        third = digits[2] - ZERO
+        longer = (depths >= LONGER) & (third <= 9)
+        depths = depths & (LONGER - 1)  # -1, not given, is LONGER - 1 now
+        if longer.any():
+            if (longer & (digits[3] - ZERO <= 9)).any():
+                return self._parse_depths()
+            depths = np.where(longer, depths * np.int16(10) + third, depths)
+        return np.asarray(np.where(depths == LONGER - 1, np.int16(-1), depths))
 
     def read_info_depth(self) -> float:
         """Return INFO/DP; NaN where there is none."""
@@ -105,10 +117,8 @@ class TextSite(Site):
         """Return where a field of each sample begins; at the end of the padding where it is left out."""
         if field == 0:
             return starts
-        if field == 1 and (text.take(starts + 3, mode="clip") == COLON).all():
-            bar = text.take(starts + 1)
-            if ((bar == SLASH) | (bar == BAR)).all():  # GT is a digit, a bar and a digit
-                return starts + 4
+        if field == 1 and self._even:
+            return starts + 4
         colons = np.flatnonzero(text == COLON)
         n_fields = len(self.form)
         if len(colons) == self.n_samples * (n_fields - 1):
@@ -227,3 +237,12 @@ class TextFile:
             form=fields[8].split(b":"),
             samples=fields[9],
         )
+
+
+def pair_bytes(
+    lower: UInt8[np.ndarray, " n_samples"], higher: UInt8[np.ndarray, " n_samples"]
+) -> UInt16[np.ndarray, " n_samples"]:
+    """Return pairs of bytes as numbers of two bytes."""
+    pairs = np.empty((len(lower), 2), dtype=np.uint8)
+    pairs[:, 0], pairs[:, 1] = lower, higher
+    return np.asarray(pairs.view("<u2")[:, 0])

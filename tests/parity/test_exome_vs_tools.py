@@ -105,7 +105,7 @@ def test_each_step_is_that_of_bcftools(path, step, tmp_path):
 @pytest.mark.parametrize("step", [step for step in STEPS if STEPS[step][2]])
 def test_each_step_is_that_of_vcftools(path, step, tmp_path):
     settings, _, options, _ = STEPS[step]
-    if path.stem == "hard":
+    if path.stem == "hard" and step in ("call rate", "depth of genotypes"):
         # A haploid genotype weighs half in its call rate; records without DP are left as they are.
         pytest.skip("vcftools differs from bcftools, and from us, on haploid genotypes and without DP")
     compare(apply_step(step, VCFTOOLS.format(options), path, tmp_path), path, tmp_path, settings)
