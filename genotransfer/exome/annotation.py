@@ -2,7 +2,8 @@
 
 A variant's region is the one of highest precedence over all transcripts: exonic and splicing; ncRNA;
 UTR5 and UTR3; intronic; upstream and downstream; intergenic. Regions of equal precedence are joined
-with ``;``, and so are their genes; genes of one region with ``,``.
+with ``;``, and so are their genes; genes of one region with ``,``. Of a gene with coding transcripts
+those without a coding part are left aside.
 
 Source: Wang et al. 2010, Nucleic Acids Res 38:e164; ANNOVAR's documentation of gene-based annotation.
 """
@@ -18,6 +19,7 @@ from jaxtyping import Int64
 from genotransfer.exome.gene_intervals import (
     INTERGENIC,
     REGIONS,
+    drop_noncoding_isoforms,
     find_nearest,
     list_intervals,
     pair_intervals,
@@ -60,6 +62,7 @@ def annotate_variants(
     gene, distance. Between genes, ``gene`` is the nearest on either side (``A;B``, NONE at a
     chromosome's end) and ``distance`` bp to their transcripts (``12;3000``); elsewhere it is ``.``.
     """
+    models = drop_noncoding_isoforms(models)
     intervals = list_intervals(models, splicing=splicing, near=near)
     genes, gene_of = _number_genes(models)
     chromosomes, starts, ends = place_variants(variants, models)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +50,21 @@ class Intervals(NamedTuple):
     ends: Int64[np.ndarray, " n"]
     transcripts: Int64[np.ndarray, " n"]
     regions: Int64[np.ndarray, " n"]
+
+
+def drop_noncoding_isoforms(models: GeneModels) -> GeneModels:
+    """Return the models without non-coding transcripts of genes that have coding ones, as ANNOVAR reads them."""
+    table = models.transcripts
+    coding = table["cds_start"] < table["cds_end"]
+    keep = (coding | ~table["gene"].isin(table["gene"][coding])).to_numpy(dtype=bool)
+    exons = keep[models.exon_of]
+    return replace(
+        models,
+        transcripts=table[keep].reset_index(drop=True),
+        exon_starts=models.exon_starts[exons],
+        exon_ends=models.exon_ends[exons],
+        exon_of=(np.cumsum(keep) - 1)[models.exon_of[exons]],
+    )
 
 
 def list_intervals(models: GeneModels, *, splicing: int, near: int) -> Intervals:

@@ -107,13 +107,13 @@ def test_precedence_and_joined_names(tmp_path):
     """An exon of one gene in the intron of another wins; equals are joined, genes in order of name."""
     single = [["T1", "chr7", "-", 1150, 1200, 1150, 1200, 1, "1150,", "1200,", 0, "INNER", "c", "c", "0,"]]
     twin = [["T2", "chr7", "+", 1040, 1100, 1040, 1100, 1, "1040,", "1100,", 0, "ALPHA", "c", "c", "0,"]]
-    rna = [["T3", "chr7", "+", 1000, 1600, 1600, 1600, 1, "1000,", "1600,", 0, "RNA", "c", "c", "-1,"]]
+    rna_rows = [["T3", "chr7", "+", 1000, 1600, 1600, 1600, 1, "1000,", "1600,", 0, "RNA", "c", "c", "-1,"]]
     genes = [GENES[0]]
     models = read_gene_models(write_refgene(tmp_path / "a", genes, single + twin))
     found = annotate_variants(make_table([1045, 1060, 1103, 1160, 1199]), models)
     assert found["region"].tolist() == ["exonic", "exonic", "intronic", "exonic", "exonic;splicing"]
     assert found["gene"].tolist() == ["ALPHA", "ALPHA,PLUS", "PLUS", "INNER", "INNER;PLUS"]
-    models = read_gene_models(write_refgene(tmp_path / "b", genes, rna))
+    models = read_gene_models(write_refgene(tmp_path / "b", genes, rna_rows))
     found = annotate_variants(make_table([1010, 1060, 1103, 1101, 1480, 1550]), models)
     assert found["region"].tolist() == [
         "ncRNA_exonic",
@@ -123,6 +123,11 @@ def test_precedence_and_joined_names(tmp_path):
         "ncRNA_exonic",
         "ncRNA_exonic",
     ]
+    # A gene that has a coding transcript is coding: its other transcripts are left aside.
+    isoform = [[*rna_row[:11], "PLUS", *rna_row[12:]] for rna_row in rna_rows]
+    models = read_gene_models(write_refgene(tmp_path / "d", genes, isoform))
+    found = annotate_variants(make_table([1010, 1103, 1550]), models)
+    assert found["region"].tolist() == ["UTR5", "intronic", "downstream"]
     near = [["T4", "chr7", "-", 1900, 2000, 1900, 2000, 1, "1900,", "2000,", 0, "AFTER", "c", "c", "0,"]]
     near += [["T5", "chr7", "+", 1900, 2000, 1900, 2000, 1, "1900,", "2000,", 0, "BEFORE", "c", "c", "0,"]]
     models = read_gene_models(write_refgene(tmp_path / "c", genes, near))
