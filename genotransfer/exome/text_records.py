@@ -63,12 +63,10 @@ class TextSite(Site):
         # Taking from a shifted view is cheaper than shifting the places.
         first, second, third, after = (text[at:].take(starts) for at in range(4))
         # One digit, a bar, one digit; or one digit alone.
-        paired = (second == SLASH) | (second == BAR)
         with_more = after == COLON
-        usual = paired & (with_more | (after == TAB))
-        if usual.all():
-            self._even = bool(with_more.all())
-        else:
+        self._even = bool((second == SLASH).all() and with_more.all())
+        usual = None if self._even else ((second == SLASH) | (second == BAR)) & (with_more | (after == TAB))
+        if usual is not None and not usual.all():
             alone = (second == COLON) | (second == TAB)
             if not (usual | alone).all():
                 return self._parse_calls()
