@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+from benchmarks.exome import compare as compare_times
+from benchmarks.exome import write_vcf
 from genotransfer.errors import StudyError
 from tests.exome_support import (
     filter_ours,
@@ -192,3 +194,13 @@ def test_whole_chain_with_its_counts(path, tmp_path):
     variants = steps[steps["unit"] == "variants"]
     assert variants["left"].tolist()[:-1] == left["variants"][1:]
     assert (steps["before"] - steps["removed"] + steps["added"] == steps["left"]).all()
+
+
+@need("bgzip")
+def test_benchmark_keeps_the_sites_bcftools_keeps(tmp_path):
+    path, excluded = tmp_path / "made.vcf.gz", tmp_path / "excluded.txt"
+    write_vcf(path, 60, 300)
+    excluded.write_text("S3\nS10\n")
+    found = compare_times(path, excluded, 58, 1, tmp_path)  # it fails where the sites differ
+    assert 50 < found["n_kept_sites"] < 250
+    assert found["ratio_of_seconds"] > 0
