@@ -21,7 +21,8 @@ from genotransfer.formats.files import decode_text, read_lines
 
 GeneFormat = Literal["auto", "refgene", "gtf", "bed"]
 TRANSCRIPT_COLUMNS = ["transcript", "gene", "chromosome", "strand", "start", "end", "cds_start", "cds_end"]
-REFGENE_COLUMNS, BED12_COLUMNS = 11, 12
+# genePred with ``bin``; the columns of genePredExt, which has the gene, without it; a whole BED.
+REFGENE_COLUMNS, EXTENDED_COLUMNS, BED12_COLUMNS = 11, 15, 12
 REMEDY = "Give UCSC's refGene.txt, a GTF or a BED file"
 Row = tuple[str, str, str, str, int, int, int, int, list[int], list[int]]
 
@@ -116,7 +117,7 @@ def _read_refgene(rows: Iterator[list[str]]) -> Iterator[Row]:
         starts, ends = (list(map(int, one.rstrip(",").split(","))) for one in fields[at + 8 : at + 10])
         if strand not in ("+", "-") or not len(starts) == len(ends) == count:
             raise ValueError(f"strand {strand!r}, {len(starts)} starts and {len(ends)} ends of {count} exons")
-        gene = fields[at + 11] if len(fields) > at + 11 else name
+        gene = fields[at + 11] if len(fields) >= at + EXTENDED_COLUMNS else name
         yield name, gene, chromosome, strand, start, end, cds_start, cds_end, starts, ends
 
 
