@@ -22,7 +22,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 setup: $(INSTALLED) ## Make the environment .venv from requirements.lock
 
 .PHONY: oracles
-oracles: ## Install PLINK 1.9 and 2 and bcftools (Debian or Ubuntu), which the tests compare with
+oracles: ## Install PLINK, bcftools, vcftools and bedtools (Debian or Ubuntu), which the tests compare with
 	@tools/install_oracles.sh
 
 .PHONY: run
@@ -111,6 +111,10 @@ bench-scale: $(INSTALLED) ## Measure training on 100,000 samples of 6,600 SNPs
 .PHONY: bench-gpu
 bench-gpu: $(INSTALLED) ## Measure training on a GPU, where TensorFlow sees one
 	@$(BIN)/python -m benchmarks.training_gpu
+
+.PHONY: bench-exome
+bench-exome: $(INSTALLED) oracles ## Measure an exome's quality control beside bcftools: 5,000 samples x 100,000 records
+	@$(BIN)/python -m benchmarks.exome
 
 .PHONY: bench-accuracy
 bench-accuracy: $(INSTALLED) ## Measure the accuracy of a study's models over 40 replicates: PEER=folder of PRS-CSx runs it too

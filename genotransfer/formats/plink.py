@@ -18,8 +18,6 @@ from genotransfer.formats.files import replace_together, require_file
 from genotransfer.genotypes import BED_MAGIC, SAMPLE_COLUMNS, VARIANT_COLUMNS, Genotypes
 
 SUFFIXES = (".bed", ".bim", ".fam")
-# Two bits a genotype, indexed by dosage + 1: missing 01, no copy of the counted allele 11, one 10, two 00.
-BED_CODES = np.array([1, 3, 2, 0], dtype=np.uint8)
 
 
 def strip_suffix(prefix: str | Path) -> Path:
@@ -120,7 +118,10 @@ def encode_bed(dosages: Int8[np.ndarray, "n_samples k"]) -> UInt8[np.ndarray, "k
     """Return a .bed's bytes, one row a variant, four samples a byte, the first in the lowest bits."""
     n_samples, n_variants = dosages.shape
     codes = np.zeros((n_variants, -(-n_samples // 4) * 4), dtype=np.uint8)
-    codes[:, :n_samples] = BED_CODES[dosages.T + 1]
+    # Two bits a genotype: missing (-1) 01, no copy of the counted allele 11, one 10, two 00. That is the
+    # Gray code of the dosage + 2, so that arithmetic does without a slower look-up.
+    steps = (dosages.T + np.int8(2)).view(np.uint8) & np.uint8(3)
+    codes[:, :n_samples] = steps ^ (steps >> np.uint8(1))
     return np.asarray(codes[:, 0::4] | codes[:, 1::4] << 2 | codes[:, 2::4] << 4 | codes[:, 3::4] << 6)
 
 
