@@ -21,7 +21,7 @@ from jaxtyping import Int8
 from genotransfer.errors import InputError
 from genotransfer.formats import plink
 from genotransfer.formats.chromosomes import name_chromosome, name_chromosomes
-from genotransfer.formats.files import decode_text, read_lines, replace_together
+from genotransfer.formats.files import check_unpacked, decode_text, is_position, read_lines, replace_together
 from genotransfer.genotypes import MISSING, SAMPLE_COLUMNS, Genotypes
 
 HEADER = "# rsid\tchromosome\tposition\tgenotype\n"
@@ -205,7 +205,7 @@ def read_rows(path: Path) -> pd.DataFrame:
     rows: list[tuple[str, str, int, str]] = []
     seen: dict[str, int] = {}
     names: dict[str, str] = {}
-    for number, line in read_lines(path):
+    for number, line in read_lines(check_unpacked(path)):
         if line.startswith(b"#") or not line.strip():
             continue
         fields = decode_text(line, path, number).split("\t")
@@ -224,7 +224,7 @@ def _check_row(fields: list[str], seen: dict[str, int], path: Path, number: int)
     problem = ""
     if len(fields) != 4:
         problem = f"{len(fields)} columns where 4 are due (rsid, chromosome, position, genotype)"
-    elif not fields[2].isdecimal():
+    elif not is_position(fields[2]):
         problem = f"{fields[2]!r} is no position"
     elif not re.fullmatch(r"[ACGTDI-]{0,2}", fields[3].strip().upper()):
         problem = f"{fields[3]!r} is no genotype"

@@ -97,7 +97,7 @@ def load_predictor(folder: str | Path) -> Predictor:
         mean, sd = (np.array(manifest[name], dtype=np.float64) for name in ("mean", "sd"))
         hashes = {name: manifest["sha256"][name] for name in FILES_OF_KIND[kind]}
         named = {name: manifest[name] for name in ("network", "window", "classifier")}
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise InputError(
             f"The manifest lacks or garbles {error}", remedy=archives.REMAKE, file=path
         ) from error
@@ -105,6 +105,12 @@ def load_predictor(folder: str | Path) -> Predictor:
     if not n_variants or mean.shape != (n_variants,) or sd.shape != (n_variants,):
         raise InputError(
             f"The manifest names {n_variants} variants, {mean.size} means and {sd.size} deviations",
+            remedy=archives.REMAKE,
+            file=path,
+        )
+    if not (np.isfinite(mean).all() and np.isfinite(sd).all() and (sd > 0).all()):
+        raise InputError(
+            "The manifest's means and deviations are not finite numbers, deviations above zero",
             remedy=archives.REMAKE,
             file=path,
         )

@@ -49,9 +49,7 @@ def download_file(file: StoredFile, path: Path, progress: Progress | None = None
             done += len(data)
             if progress is not None:
                 whole = max(1, file.size // MIB)
-                progress(
-                    whole if done == file.size else done // MIB, whole, f"MiB of {name_last(file.uri)}"
-                )
+                progress(whole if done == file.size else done // MIB, whole, f"MiB of {name_last(file.uri)}")
 
     try:
         os.truncate(descriptor, file.size)
