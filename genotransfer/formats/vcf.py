@@ -18,7 +18,7 @@ from jaxtyping import Int8
 from genotransfer.errors import InputError
 from genotransfer.formats import plink
 from genotransfer.formats.chromosomes import name_chromosome
-from genotransfer.formats.vcf_check import check_vcf
+from genotransfer.formats.vcf_check import open_vcf
 from genotransfer.genotypes import MISSING, SAMPLE_COLUMNS, VARIANT_COLUMNS, Genotypes, VariantFilter
 
 BASES = {"A", "C", "G", "T"}
@@ -67,10 +67,14 @@ def read_vcf(
             file=path,
             remedy="Install the extra: pip install 'genotransfer[vcf]'",
         )
-    reader = _VcfReader(path, check_vcf(path), keep, monomorphic)
-    names = reader.read_sample_names()
-    samples = pd.DataFrame([(name, name, "0", "0", 0, "-9") for name in names], columns=SAMPLE_COLUMNS)
-    plink.write_blocks(prefix_out, samples, reader.blocks())
+    file = open_vcf(path, gts012=True, strict_gt=True, lazy=False)
+    try:
+        reader = _VcfReader(path, file, keep, monomorphic)
+        names = reader.read_sample_names()
+        samples = pd.DataFrame([(name, name, "0", "0", 0, "-9") for name in names], columns=SAMPLE_COLUMNS)
+        plink.write_blocks(prefix_out, samples, reader.blocks())
+    finally:
+        file.close()
     return replace(Genotypes.open(prefix_out), counts=reader.counts)
 
 
@@ -79,7 +83,7 @@ class _VcfReader:
     """The records of one file, in blocks, with counts of those left out."""
 
     path: Path
-    whole: Path
+    file: Any  # of cyvcf2, which has no types
     keep: VariantFilter | None = None
     monomorphic: bool = False
     counts: dict[str, int] = field(
@@ -94,9 +98,10 @@ class _VcfReader:
 
     def read_sample_names(self) -> list[str]:
         """Return the samples' names."""
-        file = self._open()
-        names = list(file.samples)
-        file.close()
+        try:
+            names = list(self.file.samples)
+        except UnicodeDecodeError as error:
+            raise self._make_error("the names of the samples are not text in UTF-8") from error
         if not names:
             raise InputError(
                 "the file has no samples",
@@ -107,13 +112,12 @@ class _VcfReader:
 
     def blocks(self) -> Iterator[tuple[pd.DataFrame, Int8[np.ndarray, "n_samples k"]]]:
         """Yield (variants, dosages of ALT)."""
-        file = self._open()
-        size = min(4096, max(1, BLOCK_GENOTYPES // len(file.samples)))
+        size = min(4096, max(1, BLOCK_GENOTYPES // len(self.file.samples)))
         variants: list[tuple[str, str, float, int, str, str]] = []
         dosages: list[Int8[np.ndarray, " n_samples"]] = []
         seen: set[str] = set()
         try:
-            for record in file:
+            for record in self.file:
                 self.n_records += 1
                 variant = self._take_snp(record, seen)
                 if variant is None:
@@ -131,18 +135,8 @@ class _VcfReader:
             if type(error) is not Exception:  # cyvcf2 raises bare Exceptions for what htslib cannot parse
                 raise
             raise self._make_error(f"the record cannot be read: {error}", self.n_records + 1) from error
-        finally:
-            file.close()
         if variants:
             yield pd.DataFrame(variants, columns=VARIANT_COLUMNS), np.stack(dosages, axis=1)
-
-    def _open(self) -> Any:  # cyvcf2 has no types
-        from cyvcf2 import VCF
-
-        try:
-            return VCF(str(self.whole), gts012=True, strict_gt=True, lazy=False)
-        except Exception as error:
-            raise self._make_error(f"this is no VCF or BCF that htslib can read: {error}") from error
 
     def _take_snp(self, record: Any, seen: set[str]) -> tuple[str, str, float, int, str, str] | None:
         ref, alts = record.REF.upper(), [alt.upper() for alt in record.ALT]

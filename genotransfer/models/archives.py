@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genotransfer.errors import InputError
+from genotransfer.models.checked_classifiers import check_classifier
 
 if TYPE_CHECKING:
     import keras
@@ -297,6 +298,12 @@ def read_skops(path: Path) -> Any:
     found = f"{type(estimator).__module__}.{type(estimator).__name__}"
     if found not in CLASSIFIERS:
         raise InputError(f"the file holds {found}, no classifier", remedy=REMAKE, file=path)
+    try:
+        check_classifier(estimator)
+    except Exception as error:  # what a garbled estimator lacks may show in any way
+        raise InputError(
+            f"the classifier does not hold together ({error})", remedy=REMAKE, file=path
+        ) from error
     return estimator
 
 

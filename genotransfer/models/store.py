@@ -90,7 +90,7 @@ def load_predictor(folder: str | Path) -> Predictor:
     path = folder / MANIFEST
     manifest = archives.read_manifest(path, FORMAT_VERSION)
     kind = manifest.get("kind")
-    if kind not in FILES_OF_KIND:
+    if not isinstance(kind, str) or kind not in FILES_OF_KIND:
         raise InputError(f"{kind!r} is no kind of predictor", remedy=archives.REMAKE, file=path)
     try:
         variants = pd.DataFrame(manifest["variants"], columns=VARIANT_COLUMNS, dtype=str)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from genotransfer.errors import InputError
-from genotransfer.formats.vcf_check import check_vcf
+from genotransfer.formats.vcf_check import REMEDY, open_vcf
 from genotransfer.summary.statistics import (
     COLUMNS,
     MOST_PEOPLE,
@@ -26,7 +26,6 @@ from genotransfer.summary.statistics import (
 )
 
 FIELDS = ("ES", "SE", "LP", "SS", "AF")
-REMEDY = "Check the file with bcftools view"
 
 
 def read_gwas_vcf(
@@ -57,20 +56,16 @@ def read_gwas_vcf(
             file=path,
             remedy="Install the extra: pip install 'genotransfer[vcf]'",
         )
-    whole = check_vcf(path)
-    from cyvcf2 import VCF
-
+    file = open_vcf(path)
     try:
-        file = VCF(str(whole))
-    except Exception as error:
-        raise InputError(
-            f"this is no VCF or BCF that htslib can read: {error}", file=path, remedy=REMEDY
-        ) from error
-    try:
-        at = _choose_study(path, list(file.samples), study)
-        about = _describe_study(file.raw_header, file.samples[at])
+        try:
+            header, studies = file.raw_header, list(file.samples)
+        except UnicodeDecodeError as error:
+            raise InputError("the header is not text in UTF-8", file=path, remedy=REMEDY) from error
+        at = _choose_study(path, studies, study)
+        about = _describe_study(header, studies[at])
         for name in ("ES", "SE"):
-            if f"##FORMAT=<ID={name}," not in file.raw_header:
+            if f"##FORMAT=<ID={name}," not in header:
                 raise InputError(
                     f"the header has no FORMAT field {name}",
                     file=path,

@@ -15,6 +15,7 @@ import tempfile
 import time
 import traceback
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -88,18 +89,15 @@ def fuzz(name: str, reader: Reader, seeds: list[Files], how: argparse.Namespace)
         before, rounds = len(known), rounds + 1
         last: dict[str, Any] = {}
         check = partial(_check, reader, report, known, last, end if how.seconds else None)
-        run = settings(
+        limited = settings(
             max_examples=300 if how.seconds else how.examples,
             database=None,
             deadline=None,
             print_blob=False,
             suppress_health_check=list(HealthCheck),
             phases=(Phase.generate, Phase.shrink),
-        )(
-            fix_seed(how.seed + rounds)(
-                given(files=break_files(seeds))(lambda files, check=check: check(files))
-            )
         )
+        run = limited(fix_seed(how.seed + rounds)(given(files=break_files(seeds))(_as_test(check))))
         try:
             run()
         except BaseException:
@@ -109,6 +107,13 @@ def fuzz(name: str, reader: Reader, seeds: list[Files], how: argparse.Namespace)
             keep(how.found / name / f"{len(known)}", last.pop("whole"))
             report.found.append(dict(last))
     return report
+
+
+def _as_test(check: Callable[[Files], None]) -> Callable[[Files], None]:
+    def test(files: Files) -> None:
+        check(files)
+
+    return test
 
 
 def _check(

@@ -165,17 +165,19 @@ def damage_json(draw: Draw, content: bytes) -> bytes:
 
 def _change_value(draw: Draw, tree: Any) -> Any:
     if not isinstance(tree, dict | list) or not tree:
-        return draw(st.sampled_from(VALUES))
+        return copy.deepcopy(draw(st.sampled_from(VALUES)))
     keys = list(tree) if isinstance(tree, dict) else list(range(len(tree)))
     key, way = draw(st.sampled_from(keys)), draw(st.integers(0, 9))
     if way == 0:
         del tree[key]
     elif way == 1:
-        tree[key] = draw(st.sampled_from(VALUES))
+        tree[key] = copy.deepcopy(draw(st.sampled_from(VALUES)))
     elif way == 2 and isinstance(tree, dict):
-        tree[draw(st.sampled_from(["x", "../x", "class_name", "module", "file", "__loader__"]))] = tree[key]
+        tree[draw(st.sampled_from(["x", "../x", "class_name", "module", "file", "__loader__"]))] = (
+            copy.deepcopy(tree[key])
+        )
     elif way == 3 and isinstance(tree, list):
-        tree.insert(key, tree[draw(st.sampled_from(keys))])
+        tree.insert(key, copy.deepcopy(tree[draw(st.sampled_from(keys))]))
     else:
         tree[key] = _change_value(draw, tree[key])
     return tree
