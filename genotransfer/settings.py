@@ -13,4 +13,6 @@ Size = Annotated[int, Field(ge=1)]
 class Settings(BaseModel):
     """Base of all settings: unknown keys, wrong types and infinite numbers are errors, values never change."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, hide_input_in_errors=True
+    )

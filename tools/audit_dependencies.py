@@ -46,7 +46,7 @@ def check_offline(lock: Path = LOCK) -> list[str]:
 def ask_service(requirements: Path, service: str) -> dict[str, Any] | str:
     """Return pip-audit's report, or why there is none."""
     options = ["--requirement", str(requirements), "--no-deps", "--disable-pip", "--format", "json"]
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - this interpreter and fixed words
         [
             sys.executable,
             "-m",

@@ -52,6 +52,13 @@ def write_23andme(genotypes: Genotypes, folder: str | Path) -> dict[str, int]:
         The folder is not empty, or two samples' ids give the same file name.
     """
     names = [re.sub(r"[^\w.+@-]", "_", iid) + ".txt" for iid in genotypes.samples["iid"]]
+    long = [name for name in names if len(name.encode()) > 200]
+    if long:
+        raise InputError(
+            f"the sample id {long[0][:60]}… is too long for the name of a file",
+            file=folder,
+            remedy="Rename the sample",
+        )
     doubled = pd.Index([name.lower() for name in names]).duplicated()
     if doubled.any():
         raise InputError(
@@ -211,7 +218,7 @@ def read_rows(path: Path) -> pd.DataFrame:
         fields = decode_text(line, path, number).split("\t")
         if len(fields) == 1:
             fields = fields[0].split()
-        if fields[0].lower() == "rsid":
+        if fields and fields[0].lower() == "rsid":
             continue
         _check_row(fields, seen, path, number)
         rsid, code, position, genotype = fields
