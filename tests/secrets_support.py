@@ -43,14 +43,23 @@ def _write_forms(secret: str) -> set[bytes]:
     # In base64 a secret may stand at each of three places of a group of letters; its middle is the same.
     shifted = {base64.b64encode(bytes(at) + raw)[4 * bool(at) :].rstrip(b"=")[:-2] for at in range(3)}
     shifted = {form[2:] if len(form) > 12 else form for form in shifted}
-    return {raw, quote(secret, safe="").encode(), secret.encode("utf-16-le"), *(one for one in shifted if len(one) > 7)}
+    return {
+        raw,
+        quote(secret, safe="").encode(),
+        secret.encode("utf-16-le"),
+        *(one for one in shifted if len(one) > 7),
+    }
 
 
 def _unpack(place: str, data: bytes, depth: int) -> Iterator[tuple[str, bytes]]:
     yield place, data
     if depth == 0:
         return
-    for magic, unpack in ((b"\x1f\x8b", gzip.decompress), (b"BZh", bz2.decompress), (b"\xfd7zXZ", lzma.decompress)):
+    for magic, unpack in (
+        (b"\x1f\x8b", gzip.decompress),
+        (b"BZh", bz2.decompress),
+        (b"\xfd7zXZ", lzma.decompress),
+    ):
         if data.startswith(magic):
             try:
                 yield from _unpack(place, unpack(data), depth - 1)

@@ -126,7 +126,7 @@ def _check_text(path: Path) -> list[str]:
                 declared.add(found[1])
             if not line.startswith(b"##"):
                 problem = "this is neither a ## line nor the #CHROM line"
-        elif line:
+        else:
             problem = _judge_record(line, n_columns)
             used[line.partition(b"\t")[0].strip(b"<>")] = None
         if problem:

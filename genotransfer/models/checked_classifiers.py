@@ -80,9 +80,8 @@ def _check_tree(estimator: Any, n_features: int) -> None:
     used = feature[~leaf]
     _require(bool(((used >= 0) & (used < n_features)).all()), "a node whose feature is not there")
     _require(tree.value.shape == (n_nodes, 1, 2), "a tree with other values")
-    _require(
-        bool((np.isfinite(tree.value) & (tree.value >= 0)).all()), "a tree with values that are no shares"
-    )
+    shares = bool((tree.value >= 0).all()) and np.allclose(tree.value.sum(axis=2), 1)
+    _require(shares, "a tree with values that are no shares")
 
 
 def _check_vectors(estimator: Any, n_features: int) -> None:

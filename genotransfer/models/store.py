@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
+LEAST_SD = 1e-6
 MANIFEST = "predictor.json"
 NETWORK_FILE = "network.keras"
 CLASSIFIER_FILE = "classifier.skops"
@@ -108,9 +109,10 @@ def load_predictor(folder: str | Path) -> Predictor:
             remedy=archives.REMAKE,
             file=path,
         )
-    if not (np.isfinite(mean).all() and np.isfinite(sd).all() and (sd > 0).all()):
+    # Of numbers of copies; NaN is none of these either.
+    if not (((mean >= 0) & (mean <= 2)).all() and ((sd >= LEAST_SD) & (sd <= 2)).all()):
         raise InputError(
-            "The manifest's means and deviations are not finite numbers, deviations above zero",
+            "The manifest's means and deviations are not those of copies of an allele",
             remedy=archives.REMAKE,
             file=path,
         )

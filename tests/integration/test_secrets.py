@@ -27,7 +27,9 @@ def test_a_study_that_fails_and_then_succeeds_writes_no_secret(tmp_path):
         "GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "key.json"),
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     }
-    failed = run_cli("run", study, cwd=work, MLFLOW_TRACKING_URI=f"http://me:{PASSWORD}@127.0.0.1:9", **planted)
+    failed = run_cli(
+        "run", study, cwd=work, MLFLOW_TRACKING_URI=f"http://me:{PASSWORD}@127.0.0.1:9", **planted
+    )
     assert failed.returncode == 2, failed.stderr
     assert "127.0.0.1:9" in failed.stderr
     (work / "failed.txt").write_text(failed.stdout + failed.stderr)
