@@ -37,6 +37,18 @@ test: $(INSTALLED) oracles ## Run the tests
 test-storage: $(INSTALLED) ## Test storage where service and network fail: TESTBENCH=checkout of github.com/googleapis/storage-testbench
 	@tools/test_storage.sh $(BIN)/python "$(TESTBENCH)"
 
+.PHONY: fuzz
+fuzz: $(INSTALLED) ## Feed damaged files to every reader: make fuzz, or make fuzz MINUTES=60 SEED=2
+	@MINUTES=$(or $(MINUTES),10) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -m fuzz -rP tests/fuzz
+
+.PHONY: sbom
+sbom: $(INSTALLED) ## Write sbom.json, the bill of materials of what runs (CycloneDX)
+	@$(BIN)/python tools/write_sbom.py --out sbom.json
+
+.PHONY: audit
+audit: $(INSTALLED) ## Check the lock, licences and, where the service can be reached, known vulnerabilities
+	@$(BIN)/python tools/audit_dependencies.py
+
 .PHONY: services
 services: ## Install PostgreSQL, Chromium and what drives them (Debian or Ubuntu), which the next two need
 	@tools/install_services.sh

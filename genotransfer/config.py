@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from genotransfer.candidates import CHAMPION_SCORE, NETWORK_METHODS
-from genotransfer.cluster_settings import Cluster
+from genotransfer.cluster_settings import Cluster, holds_secret
 from genotransfer.panels import DEFAULT_THRESHOLDS
 from genotransfer.registry_settings import Registry
 from genotransfer.retraining_settings import Retraining
@@ -173,7 +173,7 @@ class SimulatedPhenotypes(Settings):
 class PhenotypeColumn(Settings):
     """One phenotype of real cohorts."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
     column: str
     threshold: Literal["mean", "zero", "binary"] | float = Field(
         "binary",
@@ -356,6 +356,16 @@ class Tracking(Settings):
     uri: str = Field("", description="MLflow server; MLFLOW_TRACKING_URI or runs/mlflow.db when empty")
     experiment: str = "genotransfer"
 
+    @field_validator("uri")
+    @classmethod
+    def _refuse_secrets(cls, value: str) -> str:
+        if holds_secret(value):
+            raise ValueError(
+                "the address holds a user or password, and would be written with the study: leave it out, and "
+                "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_URI"
+            )
+        return value
+
 
 class Outputs(Settings):
     """What is written beside the results."""
@@ -369,10 +379,10 @@ class Outputs(Settings):
 class Study(Settings):
     """One study: two populations, their phenotypes, and what is tried on them."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=100)]
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 20221115
-    source: Annotated[str, Field(pattern=r"^[A-Za-z0-9]+$")] = "CEU"
-    target: Annotated[str, Field(pattern=r"^[A-Za-z0-9]+$")] = "YRI"
+    source: Annotated[str, Field(pattern=r"^[A-Za-z0-9]+$", max_length=40)] = "CEU"
+    target: Annotated[str, Field(pattern=r"^[A-Za-z0-9]+$", max_length=40)] = "YRI"
     genotypes: SimulatedGenotypes | GenotypeFiles = Field(
         default_factory=SimulatedGenotypes, discriminator="kind"
     )

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from genotransfer.errors import InputError, StudyError
-from genotransfer.formats.files import replace_together
+from genotransfer.formats.files import check_unpacked, is_packed, replace_together
 
 MISSING_WORDS = frozenset({"", ".", "na", "nan", "n/a", "none"})
 MISSING_NUMBER = -9.0
@@ -141,6 +141,17 @@ def read_columns(path: str | Path, iid_column: str, columns: list[str]) -> pd.Da
     return pd.DataFrame([[fields[one] for one in at] for _, fields in rows[1:]], columns=names, dtype=str)
 
 
+def split_header(path: str | Path) -> list[str]:
+    """Return the names in a table's header.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    """
+    return _read_rows(path)[0][1]
+
+
 def write_phenotypes(path: str | Path, table: pd.DataFrame, *, allow_none: bool = False) -> None:
     """Write a study's phenotypes as a TSV that PLINK reads, whole or not at all.
 
@@ -207,7 +218,7 @@ def read_phenotype_table(path: str | Path) -> pd.DataFrame:
     """
     rows = _read_rows(path)
     header = rows[0][1]
-    for name in TABLE_COLUMNS:
+    for name in [*TABLE_COLUMNS, *(name for name in OPTIONAL_COLUMNS if name in header)]:
         _find_column(header, name, path, rows[0][0])
     table = pd.DataFrame([fields for _, fields in rows[1:]], columns=header, dtype=str)
     table = table[TABLE_COLUMNS + [name for name in OPTIONAL_COLUMNS if name in header]].copy()
@@ -232,12 +243,11 @@ def read_phenotype_table(path: str | Path) -> pd.DataFrame:
 
 def _read_rows(path: str | Path) -> list[tuple[int, list[str]]]:
     """Return (row of the file, fields) for the header and each row that is not blank."""
+    check_unpacked(path)
     try:
-        raw = Path(path).read_bytes()
-        text = (gzip.decompress(raw) if str(path).endswith(".gz") else raw).decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError("there is no such file", remedy="Check the path", file=path) from error
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        with gzip.open(path) if is_packed(path) else Path(path).open("rb") as file:
+            text = file.read().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"the file cannot be read as text: {error}", remedy="Give a text file in UTF-8", file=path
         ) from error
@@ -250,7 +260,7 @@ def _read_rows(path: str | Path) -> list[tuple[int, list[str]]]:
     delimiter = "\t" if "\t" in first else "," if "," in first else None
     rows: list[tuple[int, list[str]]] = []
     for row, line in lines:
-        fields = line.split() if delimiter is None else next(csv.reader([line], delimiter=delimiter))
+        fields = line.split() if delimiter is None else _split_quoted(line, delimiter, path, row)
         fields = [field.strip() for field in fields]
         if rows and len(fields) != len(rows[0][1]):
             raise InputError(
@@ -262,6 +272,15 @@ def _read_rows(path: str | Path) -> list[tuple[int, list[str]]]:
         rows.append((row, fields))
     rows[0][1][0] = rows[0][1][0].removeprefix("#")
     return rows
+
+
+def _split_quoted(line: str, delimiter: str, path: str | Path, row: int) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter))
+    except csv.Error as error:
+        raise InputError(
+            f"the row cannot be parted: {error}", remedy="Write the row again", file=path, row=row
+        ) from error
 
 
 def _read_values(path: str | Path, column: str, iid_column: str) -> tuple[pd.DataFrame, int]:

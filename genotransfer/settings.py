@@ -11,6 +11,8 @@ Size = Annotated[int, Field(ge=1)]
 
 
 class Settings(BaseModel):
-    """Base of all settings: unknown keys and wrong types are errors, values never change."""
+    """Base of all settings: unknown keys, wrong types and infinite numbers are errors, values never change."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, hide_input_in_errors=True
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,8 @@ from pydantic import ValidationError
 from genotransfer.config import Study
 from genotransfer.errors import InputError, StudyError
 from genotransfer.formats.files import decode_text
+from genotransfer.plain_yaml import read_yaml
 from genotransfer.storage import is_remote, read_bytes
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which 1e-6 is a number, as in JSON; YAML 1.1 reads it as text."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
-
-
-def _read_yaml(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
 
 
 def load_study(path: str | Path, overrides: list[str] | None = None) -> Study:
@@ -47,12 +32,11 @@ def load_study(path: str | Path, overrides: list[str] | None = None) -> Study:
     """
     text = _read_text(path)
     try:
-        raw = _read_yaml(text)
-        node = yaml.compose(text, Loader=_Loader)
+        raw, node = read_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise InputError(
-            f"this is no YAML: {getattr(error, 'problem', error)}",
+            f"this is no YAML: {getattr(error, 'problem', None) or error}",
             file=path,
             row=mark.line + 1 if mark else None,
             remedy="Mend the line; indent with spaces",
@@ -81,8 +65,8 @@ def parse_study(text: str) -> Study:
         The text is no valid study.
     """
     try:
-        return Study.model_validate_json(json.dumps(_read_yaml(text)))
-    except (ValidationError, yaml.YAMLError, TypeError) as error:
+        return Study.model_validate_json(json.dumps(read_yaml(text)[0]))
+    except (ValidationError, yaml.YAMLError) as error:
         raise StudyError(f"The study is not valid: {error}") from error
 
 
@@ -96,7 +80,12 @@ def _apply_override(raw: dict[str, Any], override: str) -> tuple[str, ...]:
         place = place.setdefault(one, {})
         if not isinstance(place, dict):
             raise StudyError(f"--set {override!r}: {one!r} is no group of settings.")
-    place[keys[-1]] = _read_yaml(value)
+    try:
+        place[keys[-1]] = read_yaml(value)[0]
+    except yaml.YAMLError as error:
+        raise StudyError(
+            f"--set {override!r} is no YAML: {getattr(error, 'problem', None) or error}."
+        ) from error
     return keys
 
 
@@ -109,7 +98,7 @@ def _explain(
     keys = tuple(
         part for part in first["loc"] if part not in {"simulated", "files", "of people", "of statistics"}
     )
-    dotted = ".".join(str(part) for part in keys) or "the study"
+    dotted = _shorten(".".join(str(part) for part in keys)) or "the study"
     if first["type"] == "extra_forbidden":
         known = _known_keys(keys[:-1])
         near = difflib.get_close_matches(str(keys[-1]), known, n=1)
@@ -123,7 +112,7 @@ def _explain(
             problem = f"{dotted}: {first['ctx']['error']}"
             remedy = "Change one of the settings named"
         else:
-            remedy = f"The value given is {first['input']!r}"
+            remedy = f"The value given is {_shorten(repr(first['input']))}"
     if len(error.errors()) > 1:
         problem += f" (and {len(error.errors()) - 1} more)"
     given = any(keys[: len(one)] == one for one in overridden)
@@ -133,6 +122,10 @@ def _explain(
         file=f"{path} with --set" if given else path,
         row=None if given else _row(node, keys),
     )
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def _known_keys(keys: tuple[Any, ...]) -> list[str]:

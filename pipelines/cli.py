@@ -45,7 +45,9 @@ def main() -> None:
     except GenotransferError as error:
         users = getattr(error, "users", True)
         # Escaped: a message may hold brackets, as in genotransfer[vcf], that are no markup.
-        message = f"[bold red]Error[/] {escape(str(error))}"
+        # A name from a file may hold what moves a terminal's cursor or renames its window.
+        shown = "".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in str(error))
+        message = f"[bold red]Error[/] {escape(shown)}"
         Console(stderr=True).print(message, highlight=False, soft_wrap=True)
         sys.exit(2 if users else 1)
 

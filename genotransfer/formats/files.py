@@ -11,11 +11,16 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from genotransfer.errors import InputError
 
 GZIP_MAGIC = b"\x1f\x8b"
+# Far beyond the longest row of any cohort; a small gzip file may unpack to one line of any length.
+MOST_LINE = 1 << 28
+# A table held in memory is refused where it is larger than this, and this many times its packed size.
+MOST_UNPACKED, MOST_RATIO = 1 << 27, 200
 
 
 @contextmanager
@@ -99,15 +104,21 @@ def read_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
     Raises
     ------
     InputError
-        The file is missing, empty, unreadable, or a gzip file that is damaged.
+        The file is missing, empty, unreadable, or a gzip file that is damaged; or a line is longer than
+        `MOST_LINE`.
     """
     path = require_file(path)
     number = 0
     try:
-        with path.open("rb") as file:
-            packed = path.suffix == ".gz" or file.read(2) == GZIP_MAGIC
-        with gzip.open(path, "rb") if packed else path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
+        with gzip.open(path, "rb") if is_packed(path) else path.open("rb") as lines:
+            for number, line in enumerate(iter(partial(lines.readline, MOST_LINE), b""), start=1):
+                if len(line) == MOST_LINE:
+                    raise InputError(
+                        f"the row is longer than {MOST_LINE >> 20} MiB",
+                        file=path,
+                        row=number,
+                        remedy="Check that this is the right file",
+                    )
                 yield number, line.rstrip(b"\r\n")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(
@@ -122,6 +133,53 @@ def read_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
         ) from error
     if not number:
         raise InputError("the file is empty", file=path, remedy="Make the file again")
+
+
+@contextmanager
+def name_file(path: str | Path) -> Iterator[None]:
+    """Name a file in errors of the block that name none."""
+    try:
+        yield
+    except InputError as error:
+        if error.file is not None:
+            raise
+        raise InputError(error.problem, remedy=error.remedy, file=path) from error
+
+
+def is_packed(path: str | Path) -> bool:
+    """Say whether a file is to be unpacked: by its first bytes, or by its name."""
+    with Path(path).open("rb") as file:
+        return Path(path).suffix == ".gz" or file.read(2) == GZIP_MAGIC
+
+
+def check_unpacked(path: str | Path) -> Path:
+    """Refuse a file that is no text one would hold in memory; return its path.
+
+    Raises
+    ------
+    InputError
+        The file is missing, empty or unreadable, a gzip file that is damaged or that unpacks to far more
+        than any table does, or has a line longer than `MOST_LINE`.
+    """
+    path = require_file(path)
+    if is_packed(path):
+        most = max(MOST_UNPACKED, MOST_RATIO * path.stat().st_size)
+        unpacked = 0
+        for _, line in read_lines(path):
+            unpacked += len(line) + 1
+            if unpacked > most:
+                raise InputError(
+                    f"the gzip file unpacks to more than {most >> 20} MiB, {MOST_RATIO} times its size, as no "
+                    "table does",
+                    file=path,
+                    remedy="Check where the file is from; a table that is that large can be given unpacked",
+                )
+    return path
+
+
+def is_position(text: str) -> bool:
+    """Say whether text is a position in bp: digits, and no more of them than a genome could need."""
+    return text.isascii() and text.isdecimal() and len(text) <= 15
 
 
 def decode_text(field: bytes, path: str | Path, row: int) -> str:

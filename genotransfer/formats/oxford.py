@@ -22,7 +22,7 @@ from jaxtyping import Float, Int8
 from genotransfer.errors import InputError
 from genotransfer.formats import plink
 from genotransfer.formats.chromosomes import AUTOSOMES_AND_SEX, UNKNOWN, name_chromosome
-from genotransfer.formats.files import decode_text, read_lines, replace_together
+from genotransfer.formats.files import decode_text, is_position, read_lines, replace_together
 from genotransfer.formats.oxford_samples import read_sample_file, write_sample_file
 from genotransfer.genotypes import MISSING, VARIANT_COLUMNS, Genotypes, VariantFilter
 
@@ -190,7 +190,7 @@ class _GenReader:
         else:
             named = name_chromosome(snp_id)
             chromosome = named if named in AUTOSOMES_AND_SEX else UNKNOWN
-        if not position.isdecimal():
+        if not is_position(position):
             raise self._make_error(
                 f"{position!r} is no position", number, remedy="Give the position in bp, a whole number"
             )

@@ -6,8 +6,10 @@ block by block, so that no matrix of all variants is ever needed.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from genotransfer.errors import InputError
 from genotransfer.formats.files import replace_together, require_file
 from genotransfer.genotypes import BED_MAGIC, SAMPLE_COLUMNS, VARIANT_COLUMNS, Genotypes
 
+MOST = 10**15  # of a position: whole numbers are exact in a float up to here
 SUFFIXES = (".bed", ".bim", ".fam")
 
 
@@ -102,16 +105,27 @@ def write_blocks(
             _check_block(dosages, len(samples), len(variants), f"{prefix}.bed")
             _check_fields(variants, ["chromosome", "id", "counted", "other"], f"{prefix}.bim")
             bed_file.write(encode_bed(dosages).tobytes())
-            variants[VARIANT_COLUMNS].to_csv(
-                bim_file, sep="\t", header=False, index=False, lineterminator="\n"
-            )
+            _write_table(variants[VARIANT_COLUMNS], bim_file)
             ids.append(variants["id"])
         if not sum(map(len, ids)):
             raise InputError(
                 "there are no variants to write", file=f"{prefix}.bim", remedy="Keep at least one variant"
             )
         _refuse_doubles(pd.concat(ids, ignore_index=True), f"{prefix}.bim", "variant id")
-        samples[SAMPLE_COLUMNS].to_csv(fam, sep="\t", header=False, index=False, lineterminator="\n")
+        _write_table(samples[SAMPLE_COLUMNS], fam)
+
+
+def _write_table(table: pd.DataFrame, file: Path | TextIO) -> None:
+    # No quotes: PLINK knows none, and an id may hold one.
+    table.to_csv(
+        file,
+        sep="\t",
+        header=False,
+        index=False,
+        lineterminator="\n",
+        quoting=csv.QUOTE_NONE,
+        encoding="utf-8",
+    )
 
 
 def encode_bed(dosages: Int8[np.ndarray, "n_samples k"]) -> UInt8[np.ndarray, "k n_bytes"]:
@@ -167,7 +181,7 @@ def _read_table(path: Path, columns: list[str]) -> pd.DataFrame:
             dtype=str,
             keep_default_na=False,
             na_values=[],
-            quoting=3,
+            quoting=csv.QUOTE_NONE,
             skip_blank_lines=False,
             encoding="utf-8",
         )
@@ -203,7 +217,8 @@ def _to_numbers(values: pd.Series, path: str | Path) -> pd.Series:
 
 def _to_integers(values: pd.Series, path: str | Path) -> pd.Series:
     numbers = _to_numbers(values, path)
-    _refuse_rows(values, (numbers % 1 != 0).to_numpy(), path, "no whole number")
+    whole = (numbers % 1 == 0) & (numbers.abs() <= MOST)
+    _refuse_rows(values, ~whole.to_numpy(dtype=bool), path, "no whole number of at most 15 digits")
     return numbers.astype(np.int64)
 
 

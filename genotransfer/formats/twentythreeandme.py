@@ -21,7 +21,7 @@ from jaxtyping import Int8
 from genotransfer.errors import InputError
 from genotransfer.formats import plink
 from genotransfer.formats.chromosomes import name_chromosome, name_chromosomes
-from genotransfer.formats.files import decode_text, read_lines, replace_together
+from genotransfer.formats.files import check_unpacked, decode_text, is_position, read_lines, replace_together
 from genotransfer.genotypes import MISSING, SAMPLE_COLUMNS, Genotypes
 
 HEADER = "# rsid\tchromosome\tposition\tgenotype\n"
@@ -52,6 +52,13 @@ def write_23andme(genotypes: Genotypes, folder: str | Path) -> dict[str, int]:
         The folder is not empty, or two samples' ids give the same file name.
     """
     names = [re.sub(r"[^\w.+@-]", "_", iid) + ".txt" for iid in genotypes.samples["iid"]]
+    long = [name for name in names if len(name.encode()) > 200]
+    if long:
+        raise InputError(
+            f"the sample id {long[0][:60]}… is too long for the name of a file",
+            file=folder,
+            remedy="Rename the sample",
+        )
     doubled = pd.Index([name.lower() for name in names]).duplicated()
     if doubled.any():
         raise InputError(
@@ -205,13 +212,13 @@ def read_rows(path: Path) -> pd.DataFrame:
     rows: list[tuple[str, str, int, str]] = []
     seen: dict[str, int] = {}
     names: dict[str, str] = {}
-    for number, line in read_lines(path):
+    for number, line in read_lines(check_unpacked(path)):
         if line.startswith(b"#") or not line.strip():
             continue
         fields = decode_text(line, path, number).split("\t")
         if len(fields) == 1:
             fields = fields[0].split()
-        if fields[0].lower() == "rsid":
+        if fields and fields[0].lower() == "rsid":
             continue
         _check_row(fields, seen, path, number)
         rsid, code, position, genotype = fields
@@ -224,7 +231,7 @@ def _check_row(fields: list[str], seen: dict[str, int], path: Path, number: int)
     problem = ""
     if len(fields) != 4:
         problem = f"{len(fields)} columns where 4 are due (rsid, chromosome, position, genotype)"
-    elif not fields[2].isdecimal():
+    elif not is_position(fields[2]):
         problem = f"{fields[2]!r} is no position"
     elif not re.fullmatch(r"[ACGTDI-]{0,2}", fields[3].strip().upper()):
         problem = f"{fields[3]!r} is no genotype"

@@ -18,12 +18,9 @@ from jaxtyping import Int8
 from genotransfer.errors import InputError
 from genotransfer.formats import plink
 from genotransfer.formats.chromosomes import name_chromosome
-from genotransfer.formats.files import require_file
+from genotransfer.formats.vcf_check import open_vcf
 from genotransfer.genotypes import MISSING, SAMPLE_COLUMNS, VARIANT_COLUMNS, Genotypes, VariantFilter
 
-# What a whole bgzip file ends with (SAM/BAM specification, section 4.1.2).
-BGZF_START = b"\x1f\x8b\x08\x04"
-BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 BASES = {"A", "C", "G", "T"}
 UNKNOWN_ALT = "0"
 CYVCF2_MISSING = 3
@@ -63,18 +60,21 @@ def read_vcf(
         cyvcf2 is not installed, or the file is missing, empty, truncated, no VCF, or has no
         samples or no biallelic SNPs. Nothing is written then.
     """
-    path = require_file(path)
+    path = Path(path)
     if find_spec("cyvcf2") is None:
         raise InputError(
             "reading VCF and BCF needs the package cyvcf2, which is not installed",
             file=path,
             remedy="Install the extra: pip install 'genotransfer[vcf]'",
         )
-    check_end(path)
-    reader = _VcfReader(path, keep, monomorphic)
-    names = reader.read_sample_names()
-    samples = pd.DataFrame([(name, name, "0", "0", 0, "-9") for name in names], columns=SAMPLE_COLUMNS)
-    plink.write_blocks(prefix_out, samples, reader.blocks())
+    file = open_vcf(path, gts012=True, strict_gt=True, lazy=False)
+    try:
+        reader = _VcfReader(path, file, keep, monomorphic)
+        names = reader.read_sample_names()
+        samples = pd.DataFrame([(name, name, "0", "0", 0, "-9") for name in names], columns=SAMPLE_COLUMNS)
+        plink.write_blocks(prefix_out, samples, reader.blocks())
+    finally:
+        file.close()
     return replace(Genotypes.open(prefix_out), counts=reader.counts)
 
 
@@ -83,6 +83,7 @@ class _VcfReader:
     """The records of one file, in blocks, with counts of those left out."""
 
     path: Path
+    file: Any  # of cyvcf2, which has no types
     keep: VariantFilter | None = None
     monomorphic: bool = False
     counts: dict[str, int] = field(
@@ -97,9 +98,10 @@ class _VcfReader:
 
     def read_sample_names(self) -> list[str]:
         """Return the samples' names."""
-        file = self._open()
-        names = list(file.samples)
-        file.close()
+        try:
+            names = list(self.file.samples)
+        except UnicodeDecodeError as error:
+            raise self._make_error("the names of the samples are not text in UTF-8") from error
         if not names:
             raise InputError(
                 "the file has no samples",
@@ -110,13 +112,12 @@ class _VcfReader:
 
     def blocks(self) -> Iterator[tuple[pd.DataFrame, Int8[np.ndarray, "n_samples k"]]]:
         """Yield (variants, dosages of ALT)."""
-        file = self._open()
-        size = min(4096, max(1, BLOCK_GENOTYPES // len(file.samples)))
+        size = min(4096, max(1, BLOCK_GENOTYPES // len(self.file.samples)))
         variants: list[tuple[str, str, float, int, str, str]] = []
         dosages: list[Int8[np.ndarray, " n_samples"]] = []
         seen: set[str] = set()
         try:
-            for record in file:
+            for record in self.file:
                 self.n_records += 1
                 variant = self._take_snp(record, seen)
                 if variant is None:
@@ -134,18 +135,8 @@ class _VcfReader:
             if type(error) is not Exception:  # cyvcf2 raises bare Exceptions for what htslib cannot parse
                 raise
             raise self._make_error(f"the record cannot be read: {error}", self.n_records + 1) from error
-        finally:
-            file.close()
         if variants:
             yield pd.DataFrame(variants, columns=VARIANT_COLUMNS), np.stack(dosages, axis=1)
-
-    def _open(self) -> Any:  # cyvcf2 has no types
-        from cyvcf2 import VCF
-
-        try:
-            return VCF(str(self.path), gts012=True, strict_gt=True, lazy=False)
-        except Exception as error:
-            raise self._make_error(f"this is no VCF or BCF that htslib can read: {error}") from error
 
     def _take_snp(self, record: Any, seen: set[str]) -> tuple[str, str, float, int, str, str] | None:
         ref, alts = record.REF.upper(), [alt.upper() for alt in record.ALT]
@@ -173,17 +164,3 @@ class _VcfReader:
     def _make_error(self, problem: str, record: int | None = None) -> InputError:
         where = "" if record is None else f" (record {record})"
         return InputError(f"{problem}{where}", file=self.path, remedy="Check the file with bcftools view")
-
-
-def check_end(path: Path) -> None:
-    """Raise InputError when a bgzip file lacks the block that ends it: htslib would only warn of it."""
-    with path.open("rb") as file:
-        if file.read(4) != BGZF_START:
-            return
-        file.seek(-min(len(BGZF_END), path.stat().st_size), 2)
-        if file.read() != BGZF_END:
-            raise InputError(
-                "the file is truncated: the block that ends a bgzip file is not there",
-                file=path,
-                remedy="Copy the file again, or pack it again with bgzip",
-            )

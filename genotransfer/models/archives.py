@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genotransfer.errors import InputError
+from genotransfer.models.checked_classifiers import check_classifier
 
 if TYPE_CHECKING:
     import keras
@@ -21,9 +22,39 @@ TRUSTED_TYPES = (
     "imblearn.under_sampling._prototype_selection._random_under_sampler.RandomUnderSampler",
     "sklearn.tree._tree.Tree",
 )
+# What a skops file as a whole may be: the five classifiers, none of which runs a function it is given.
+CLASSIFIERS = (
+    "imblearn.ensemble._bagging.BalancedBaggingClassifier",
+    "sklearn.ensemble._bagging.BaggingClassifier",
+    "sklearn.ensemble._forest.RandomForestClassifier",
+    "sklearn.svm._classes.SVC",
+    "sklearn.tree._classes.DecisionTreeClassifier",
+)
+# What the config.json of a ``.keras`` archive may name: Keras would make anything of its own from one.
+KERAS_CLASSES = {
+    "keras": {"DTypePolicy", "Functional"},
+    "keras.initializers": {"GlorotUniform", "Orthogonal", "Zeros"},
+    "keras.layers": {
+        *(
+            "Activation",
+            "Bidirectional",
+            "Dense",
+            "GRU",
+            "InputLayer",
+            "LSTM",
+            "Reshape",
+            "UnitNormalization",
+        ),
+        "ZeroPadding1D",
+    },
+    "keras.src.models.functional": {"Functional"},
+}
 SKOPS_SCHEMA = "schema.json"
 # The files within a ``.keras`` archive.
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+# A zip archive may unpack to so many bytes, or to so many times its own size.
+MOST_MEMBERS, MOST_RATIO = 1 << 28, 100
+MOST_UNITS = 1000  # of a layer
 REMAKE = "Take the file again from where it was made, or train the model again"
 
 
@@ -66,7 +97,8 @@ def read_manifest(path: Path, version: int) -> dict[str, Any]:
         raise InputError("There is no manifest", remedy="Give the folder a model was saved in", file=path)
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    # A ValueError is also a number of thousands of digits; a RecursionError, lists within lists.
+    except (ValueError, RecursionError) as error:
         raise InputError(f"The manifest is not JSON ({error})", remedy=REMAKE, file=path) from error
     found = manifest.get("format_version") if isinstance(manifest, dict) else None
     if found != version:
@@ -122,6 +154,68 @@ def _renumber_objects(node: Any, seen: dict[int, int]) -> Any:
     return node
 
 
+def check_members(path: Path) -> None:
+    """Check that a zip archive does not unpack to far more than it is, and names no file twice.
+
+    Raises
+    ------
+    ValueError
+        It does.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        # No more is unpacked than is named here: zipfile stops at it.
+        size, most = (
+            sum(one.file_size for one in members),
+            max(MOST_MEMBERS, MOST_RATIO * path.stat().st_size),
+        )
+        if size > most:
+            raise ValueError(f"it unpacks to {size:,} bytes, more than {most:,}")
+        if len({one.filename for one in members}) < len(members):
+            raise ValueError("it names a file twice")
+
+
+def check_layers(path: Path, n_variants: int) -> None:
+    """Check that a ``.keras`` archive is made of the networks' layers only, before Keras makes any.
+
+    Raises
+    ------
+    ValueError
+        It names another class of Keras, or code from elsewhere, or layers too large for any network here.
+    """
+    check_members(path)
+    with zipfile.ZipFile(path) as archive:
+        if set(archive.namelist()) != {CONFIG, METADATA, WEIGHTS}:
+            raise ValueError(f"it holds {', '.join(sorted(archive.namelist()))}")
+        config = json.loads(archive.read(CONFIG))
+    _check_classes(config, max(MOST_UNITS, 2 * n_variants))
+
+
+def _check_classes(node: Any, most: int) -> None:
+    if isinstance(node, list):
+        for one in node:
+            _check_classes(one, most)
+    elif isinstance(node, dict):
+        name, module = str(node.get("class_name")), str(node.get("module"))
+        known = name in KERAS_CLASSES.get(module, ()) and node.get("registered_name") in (None, name)
+        if "class_name" in node and name != "__keras_tensor__" and not known:
+            raise ValueError(f"it names {module}.{name}, which no network here is made of")
+        for key, value in node.items():
+            limit = {
+                "units": MOST_UNITS,
+                **dict.fromkeys(("batch_shape", "target_shape", "padding"), most),
+            }.get(key)
+            if limit is not None and not all(number <= limit for number in _list_numbers(value)):
+                raise ValueError(f"its {key} is {value}, beyond {limit}")
+            _check_classes(value, most)
+
+
+def _list_numbers(value: Any) -> list[int | float]:
+    if isinstance(value, list):
+        return [number for one in value for number in _list_numbers(one)]
+    return [value] if isinstance(value, int | float) else []
+
+
 def read_keras(path: Path, n_variants: int) -> keras.Model:
     """Read a ``.keras`` archive in safe mode and check that it is a network of `n_variants` inputs.
 
@@ -133,11 +227,13 @@ def read_keras(path: Path, n_variants: int) -> keras.Model:
     import keras
 
     try:
+        check_layers(path, n_variants)
         model = keras.models.load_model(path, compile=False, safe_mode=True)
+        width = model.inputs[0].shape[1]
+        names = {layer.name for layer in model.layers}
     except Exception as error:  # Keras raises a different kind for each way of being broken
         raise InputError(f"Keras cannot read the file ({error})", remedy=REMAKE, file=path) from error
-    width = model.inputs[0].shape[1]
-    if width != n_variants or "logits" not in {layer.name for layer in model.layers}:
+    if width != n_variants or "logits" not in names:
         raise InputError(
             f"The network reads {width} variants, its manifest names {n_variants}", remedy=REMAKE, file=path
         )
@@ -196,15 +292,26 @@ def read_skops(path: Path) -> Any:
 
     _check_types(path)
     try:
-        return skops.io.load(path, trusted=list(TRUSTED_TYPES))
+        estimator = skops.io.load(path, trusted=list(TRUSTED_TYPES))
     except Exception as error:
         raise InputError(f"skops cannot read the file ({error})", remedy=REMAKE, file=path) from error
+    found = f"{type(estimator).__module__}.{type(estimator).__name__}"
+    if found not in CLASSIFIERS:
+        raise InputError(f"the file holds {found}, no classifier", remedy=REMAKE, file=path)
+    try:
+        check_classifier(estimator)
+    except Exception as error:  # what a garbled estimator lacks may show in any way
+        raise InputError(
+            f"the classifier does not hold together ({error})", remedy=REMAKE, file=path
+        ) from error
+    return estimator
 
 
 def _check_types(path: Path) -> None:
     import skops.io
 
     try:
+        check_members(path)
         found = set(skops.io.get_untrusted_types(file=path))
     except Exception as error:
         raise InputError(f"skops cannot read the file ({error})", remedy=REMAKE, file=path) from error

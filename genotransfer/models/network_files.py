@@ -122,6 +122,7 @@ class NetworkFiles:
         form = self._find_form(network)
         window = window if find_network(network).recurrent else None
         try:
+            archives.check_members(path)
             with zipfile.ZipFile(path) as archive:
                 config = json.loads(archive.read(archives.CONFIG))
                 packed = archive.read(archives.WEIGHTS)

@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
+LEAST_SD = 1e-6
 MANIFEST = "predictor.json"
 NETWORK_FILE = "network.keras"
 CLASSIFIER_FILE = "classifier.skops"
@@ -90,14 +91,14 @@ def load_predictor(folder: str | Path) -> Predictor:
     path = folder / MANIFEST
     manifest = archives.read_manifest(path, FORMAT_VERSION)
     kind = manifest.get("kind")
-    if kind not in FILES_OF_KIND:
+    if not isinstance(kind, str) or kind not in FILES_OF_KIND:
         raise InputError(f"{kind!r} is no kind of predictor", remedy=archives.REMAKE, file=path)
     try:
         variants = pd.DataFrame(manifest["variants"], columns=VARIANT_COLUMNS, dtype=str)
         mean, sd = (np.array(manifest[name], dtype=np.float64) for name in ("mean", "sd"))
         hashes = {name: manifest["sha256"][name] for name in FILES_OF_KIND[kind]}
         named = {name: manifest[name] for name in ("network", "window", "classifier")}
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise InputError(
             f"The manifest lacks or garbles {error}", remedy=archives.REMAKE, file=path
         ) from error
@@ -105,6 +106,13 @@ def load_predictor(folder: str | Path) -> Predictor:
     if not n_variants or mean.shape != (n_variants,) or sd.shape != (n_variants,):
         raise InputError(
             f"The manifest names {n_variants} variants, {mean.size} means and {sd.size} deviations",
+            remedy=archives.REMAKE,
+            file=path,
+        )
+    # Of numbers of copies; NaN is none of these either.
+    if not (((mean >= 0) & (mean <= 2)).all() and ((sd >= LEAST_SD) & (sd <= 2)).all()):
+        raise InputError(
+            "The manifest's means and deviations are not those of copies of an allele",
             remedy=archives.REMAKE,
             file=path,
         )

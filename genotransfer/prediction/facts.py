@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
+import pandas as pd
 from pydantic import Field, ValidationError, field_validator
 
 from genotransfer.errors import InputError
@@ -14,6 +15,7 @@ FORMAT_VERSION = 1
 MANIFEST = "bundle.json"
 VARIANTS, CALIBRATION, ANCESTRY = "variants.parquet", "calibration.parquet", "ancestry.parquet"
 LEARNERS = "learners.parquet"
+MOST_ROWS, MOST_BYTES = 20_000_000, 1 << 32  # of a table
 REMEDY = "Export the bundle again, or copy the whole folder again from where it was made"
 Count = Annotated[int, Field(ge=0)]
 
@@ -103,6 +105,28 @@ class BundleFacts(Settings):
     def case_share(self) -> float:
         """Share of cases among the target's people that learnt, 0 to 1."""
         return self.n_target_cases / self.n_target
+
+
+def read_bundle_table(path: Path) -> pd.DataFrame:
+    """Read a Parquet table of a bundle.
+
+    Raises
+    ------
+    InputError
+        It is absent, is no such table, or says it has more rows or bytes than memory should be given for.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        about = pq.read_metadata(path)
+        size = sum(about.row_group(at).total_byte_size for at in range(about.num_row_groups))
+        if about.num_rows > MOST_ROWS or size > MOST_BYTES:
+            raise ValueError(
+                f"{about.num_rows:,} rows and {size:,} bytes are more than a model has variants for"
+            )
+        return pd.read_parquet(path)
+    except Exception as error:  # pyarrow raises a kind for each way of being broken
+        raise InputError(f"this is no Parquet table: {error}", file=path, remedy=REMEDY) from error
 
 
 def read_facts(folder: str | Path) -> BundleFacts:

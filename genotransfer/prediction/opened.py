@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float32, Float64, Int8, Int64
+from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
 
 from genotransfer.choice import average_scores
 from genotransfer.errors import AlignmentError, InputError
@@ -25,10 +26,12 @@ from genotransfer.prediction.facts import (
     REMEDY,
     VARIANTS,
     BundleFacts,
+    read_bundle_table,
     read_facts,
 )
 
 VARIANT_COLUMNS = ["chromosome", "position", "id", "counted", "other", "frequency", "source_frequency"]
+TEXT_COLUMNS = {"chromosome", "id", "counted", "other"}
 COLUMNS_OF = {VARIANTS: VARIANT_COLUMNS, CALIBRATION: CALIBRATION_COLUMNS, ANCESTRY: VARIANT_COLUMNS}
 
 
@@ -170,6 +173,8 @@ def load_bundle(folder: str | Path) -> Bundle:
     """
     folder = Path(folder)
     facts = read_facts(folder)
+    if linked := next((one for one in sorted(folder.rglob("*")) if one.is_symlink()), None):
+        raise InputError("a bundle holds no links, which lead elsewhere", file=linked, remedy=REMEDY)
     for name, expected in sorted(facts.sha256.items()):
         check_hash(folder / name, expected)
     tables = {name: _read_table(folder / name, facts) for name in (VARIANTS, CALIBRATION, ANCESTRY)}
@@ -182,10 +187,7 @@ def _read_table(path: Path, facts: BundleFacts) -> pd.DataFrame:
         raise InputError(
             f"the manifest does not name {path.name}", file=path.parent / MANIFEST, remedy=REMEDY
         )
-    try:
-        table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"this is no Parquet table: {error}", file=path, remedy=REMEDY) from error
+    table = read_bundle_table(path)
     wanted = COLUMNS_OF[path.name]
     if list(table.columns) != wanted:
         raise InputError(
@@ -193,6 +195,21 @@ def _read_table(path: Path, facts: BundleFacts) -> pd.DataFrame:
             file=path,
             remedy=REMEDY,
         )
+    for name in wanted:
+        texts = name in TEXT_COLUMNS
+        sound = (
+            table[name].map(lambda one: isinstance(one, str)).all()
+            if texts
+            else is_numeric_dtype(table[name])
+        )
+        if (
+            not sound
+            or is_bool_dtype(table[name])
+            or (name == "position" and not is_integer_dtype(table[name]))
+        ):
+            raise InputError(f"the column {name} holds values of another kind", file=path, remedy=REMEDY)
+    if "id" in wanted and table["id"].duplicated().any():
+        raise InputError("an id stands twice", file=path, remedy=REMEDY)
     return table
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-import pandas as pd
 
+from genotransfer.errors import InputError
 from genotransfer.genotypes import Genotypes
 from genotransfer.prediction.cohorts import FilesetCohort, read_matched
-from genotransfer.prediction.facts import LEARNERS
+from genotransfer.prediction.facts import LEARNERS, REMEDY, read_bundle_table
 from genotransfer.prediction.match import match_model
 from genotransfer.prediction.opened import Bundle
 
@@ -46,7 +46,12 @@ def find_learners(bundle: Bundle, samples: Genotypes) -> int | None:
     bundle : of the model.
     samples : people whose genotypes are of the same origin as those that learnt.
     """
-    known = set(pd.read_parquet(bundle.folder / LEARNERS)["print"])
+    table = read_bundle_table(bundle.folder / LEARNERS)
+    if LEARNERS not in bundle.facts.sha256 or "print" not in table:
+        raise InputError(
+            "the manifest does not name it, or it has no prints", file=bundle.folder / LEARNERS, remedy=REMEDY
+        )
+    known = set(table["print"].astype(str))
     match = match_model(bundle.ancestry, samples.variants, ambiguous="keep")
     if not known or not match.found.all():
         return None

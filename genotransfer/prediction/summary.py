@@ -27,12 +27,12 @@ def compose_summary(prediction: Prediction) -> list[str]:
     """Return the lines of the page."""
     facts, table = prediction.facts, prediction.table
     lines = [
-        f"# {facts.target}_{facts.phenotype}: {len(table)} people",
+        f"# {_escape(f'{facts.target}_{facts.phenotype}')}: {len(table)} people",
         "",
-        f"Model: {', '.join(one.model for one in facts.members)} of the study {facts.study}, "
-        f"from {facts.source} to {facts.target}.",
+        _escape(f"Model: {', '.join(one.model for one in facts.members)} of the study {facts.study}, ")
+        + _escape(f"from {facts.source} to {facts.target}."),
         "",
-        *(f"**Warning.** {warning}\n" for warning in prediction.warnings),
+        *(f"**Warning.** {_escape(warning)}\n" for warning in prediction.warnings),
         "| | |",
         "|---|---|",
         f"| predicted cases | {int(table['predicted'].sum())} |",
@@ -56,9 +56,19 @@ def compose_summary(prediction: Prediction) -> list[str]:
     ]
     if len(table) > MOST_ROWS:
         lines += ["", f"The first {MOST_ROWS} of {len(table)} people."]
-    return [*lines, "", *(f"- {note}" for note in prediction.notes)]
+    return [*lines, "", *(f"- {_escape(note)}" for note in prediction.notes)]
 
 
 def _escape(text: str) -> str:
-    """Return text that a Markdown table shows as it is."""
-    return text.replace("|", "\\|").replace("<", "&lt;")
+    """Return text that Markdown and its tables show as it is: no tag, link, line or column of its own."""
+    for letter, shown in (
+        ("&", "&amp;"),
+        ("<", "&lt;"),
+        ("|", "\\|"),
+        ("[", "\\["),
+        ("`", "\\`"),
+        ("\n", " "),
+        ("\r", " "),
+    ):
+        text = text.replace(letter, shown)
+    return text

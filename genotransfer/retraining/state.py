@@ -168,7 +168,7 @@ def _read(place: str) -> tuple[State, int]:
         return State(), 0
     try:
         return State.model_validate(json.loads(data)), generation
-    except (ValidationError, ValueError) as error:
+    except (ValidationError, ValueError, RecursionError) as error:
         raise InputError(
             f"the record of earlier retrainings cannot be read: {error}",
             file=uri,

@@ -12,9 +12,10 @@ import pandas as pd
 from jaxtyping import Bool, Float64, Int64, UInt8
 
 from genotransfer.errors import InputError, StudyError
+from genotransfer.formats.files import read_lines
 from genotransfer.genotypes import VARIANT_COLUMNS
 from genotransfer.simulation.genetic_map import POSITION_NAMES, GeneticMap, read_genetic_map
-from genotransfer.simulation.tables import open_lines, read_columns, refuse_row, to_positions
+from genotransfer.simulation.tables import read_columns, refuse_row, to_positions
 
 SHIPPED_PANEL = "chr21.b38.OutOfAfrica_3G09.npz"
 SHIPPED_MAP = "chr21.b38.gmap.gz"
@@ -196,26 +197,25 @@ def _read_haplotypes(
     path: Path, n_variants: int, legend: Path
 ) -> UInt8[np.ndarray, "n_haplotypes n_variants"]:
     rows: list[bytes] = []
-    with open_lines(path) as lines:
-        for number, line in enumerate(lines):
-            tokens = line.split()
-            joined = b"".join(tokens)
-            if len(joined) != len(tokens) or joined.translate(None, b"01"):
-                odd = next(token for token in tokens if token not in {b"0", b"1"})
-                refuse_row(
-                    path,
-                    number - 1,
-                    f"{odd.decode(errors='replace')!r} is neither 0 nor 1",
-                    "Give phased, complete haplotypes of a diploid chromosome",
-                )
-            if rows and len(joined) != len(rows[0]):
-                refuse_row(
-                    path,
-                    number - 1,
-                    f"{len(joined)} haplotypes where the rows before have {len(rows[0])}",
-                    "Give every variant a value for every haplotype",
-                )
-            rows.append(joined)
+    for row, line in read_lines(path):
+        tokens = line.split()
+        joined = b"".join(tokens)
+        if len(joined) != len(tokens) or joined.translate(None, b"01"):
+            odd = next(token for token in tokens if token not in {b"0", b"1"})
+            refuse_row(
+                path,
+                row - 2,
+                f"{odd.decode(errors='replace')!r} is neither 0 nor 1",
+                "Give phased, complete haplotypes of a diploid chromosome",
+            )
+        if rows and len(joined) != len(rows[0]):
+            refuse_row(
+                path,
+                row - 2,
+                f"{len(joined)} haplotypes where the rows before have {len(rows[0])}",
+                "Give every variant a value for every haplotype",
+            )
+        rows.append(joined)
     if len(rows) != n_variants:
         raise InputError(
             f"{len(rows)} rows of haplotypes where the legend {legend} has {n_variants} variants",

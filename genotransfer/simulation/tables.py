@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,6 +10,9 @@ import pandas as pd
 from jaxtyping import Float64, Int64
 
 from genotransfer.errors import InputError
+from genotransfer.formats.files import check_unpacked, read_lines
+
+MOST = 10**15  # of a position: whole numbers are exact in a float up to here
 
 
 def read_columns(path: Path, wanted: dict[str, set[str]]) -> pd.DataFrame:
@@ -30,20 +29,20 @@ def read_columns(path: Path, wanted: dict[str, set[str]]) -> pd.DataFrame:
         The file cannot be read, a column is absent, a row is of another length than the header,
         or there is no row.
     """
-    with open_lines(path) as lines:
-        header = next(lines, b"").decode(errors="replace").lower().split()
-        found = {
-            name: next((at for at, column in enumerate(header) if column in accepted), None)
-            for name, accepted in wanted.items()
-        }
-        if absent := [name for name, at in found.items() if at is None]:
-            raise InputError(
-                f"the header ({' '.join(header)}) has no column for {', '.join(absent)}",
-                remedy="; ".join(f"Name it one of {', '.join(sorted(wanted[name]))}" for name in absent),
-                file=path,
-                row=1,
-            )
-        rows = [line.decode(errors="replace").split() for line in lines]
+    lines = (line for _, line in read_lines(check_unpacked(path)))
+    header = next(lines).decode(errors="replace").lower().split()
+    found = {
+        name: next((at for at, column in enumerate(header) if column in accepted), None)
+        for name, accepted in wanted.items()
+    }
+    if absent := [name for name, at in found.items() if at is None]:
+        raise InputError(
+            f"the header ({' '.join(header)}) has no column for {', '.join(absent)}",
+            remedy="; ".join(f"Name it one of {', '.join(sorted(wanted[name]))}" for name in absent),
+            file=path,
+            row=1,
+        )
+    rows = [line.decode(errors="replace").split() for line in lines]
     if not rows:
         raise InputError("there is no row below the header", remedy="Give one row or more", file=path)
     for number, row in enumerate(rows):
@@ -65,27 +64,9 @@ def to_numbers(values: pd.Series, path: Path) -> Float64[np.ndarray, " n_rows"]:
 def to_positions(values: pd.Series, path: Path) -> Int64[np.ndarray, " n_rows"]:
     """Return a column as positions (bp), or refuse the first row that is no whole number >= 0."""
     numbers = to_numbers(values, path)
-    if len(bad := np.flatnonzero((numbers < 0) | (numbers != np.floor(numbers)))):
+    if len(bad := np.flatnonzero((numbers < 0) | (numbers > MOST) | (numbers != np.floor(numbers)))):
         refuse_row(path, bad[0], f"{values.iloc[bad[0]]!r} is no position", "Give base pairs")
     return np.asarray(numbers, dtype=np.int64)
-
-
-@contextmanager
-def open_lines(path: Path) -> Iterator[Iterator[bytes]]:
-    """Open a file, gzipped where its name ends on .gz, and give its lines.
-
-    Raises
-    ------
-    InputError
-        The file is absent, damaged or cut short.
-    """
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            yield iter(file)
-    except (zlib.error, EOFError, OSError) as error:
-        raise InputError(
-            f"the file cannot be read: {error}", remedy="Check its path and that it is whole", file=path
-        ) from error
 
 
 def refuse_row(path: Path, index: int | np.int64, problem: str, remedy: str) -> NoReturn:

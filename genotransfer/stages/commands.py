@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,8 @@ import pandas as pd
 
 from genotransfer.association import associate, write_association
 from genotransfer.errors import InputError
-from genotransfer.formats.files import decode_text, read_lines, require_file
 from genotransfer.genotypes import Genotypes
-from genotransfer.phenotypes import CohortPhenotypes, Threshold, read_phenotypes
+from genotransfer.phenotypes import CohortPhenotypes, Threshold, read_columns, read_phenotypes, split_header
 from genotransfer.storage import fetch_fileset, localise, stage_output
 
 
@@ -52,7 +50,7 @@ def associate_files(
         covariates = None
         if covar is not None:
             with localise(covar) as path:
-                covariates = _read_covariates(path, read.table["IID"])
+                covariates = read_covariates(path, read.table["IID"])
         labels = read.table["phenotype"].to_numpy(dtype=np.int8)
         table = associate(genotypes.select(samples=at), labels, test, covariates=covariates)
         write_association(written, table)
@@ -60,36 +58,35 @@ def associate_files(
 
 
 def _find_first_column(path: Path) -> str:
-    require_file(path, remedy="Check --pheno")
-    header = _split(next(decode_text(line, path, row) for row, line in read_lines(path) if line.strip()))
-    columns = [name for name in header if name.lstrip("#").upper() not in {"FID", "IID"}]
+    columns = [name for name in split_header(path) if name.lstrip("#").upper() not in {"FID", "IID"}]
     if not columns:
         raise InputError("the header names no phenotype", file=path, row=1, remedy="Add a column for it")
     return columns[0]
 
 
-def _split(line: str) -> list[str]:
-    if "," in line and "\t" not in line:
-        return next(csv.reader([line]))
-    return line.split("\t") if "\t" in line else line.split()
+def read_covariates(path: Path, iids: pd.Series) -> np.ndarray:
+    """Return the covariates of some samples, float64 (n_samples, n_covariates), in the order of `iids`.
 
+    Parameters
+    ----------
+    path : table with a header, an IID column and numbers; FID is passed over.
+    iids : individual ids.
 
-def _read_covariates(path: Path, iids: pd.Series) -> np.ndarray:
-    if not path.is_file():
-        raise InputError("there is no such file", file=path, remedy="Check --covar")
-    table = pd.read_csv(
-        path, sep=None, engine="python", dtype={"FID": str, "#FID": str, "IID": str, "#IID": str}
-    )
-    table = table.rename(columns={"#FID": "FID", "#IID": "IID"})
-    if "IID" not in table:
-        raise InputError("the header names no IID", file=path, row=1, remedy="Name the column of ids IID")
-    numbers = table.drop(columns=["FID", "IID"], errors="ignore").apply(pd.to_numeric, errors="coerce")
-    bad = np.flatnonzero(numbers.isna().any(axis=1).to_numpy() & table["IID"].isin(iids).to_numpy())
+    Raises
+    ------
+    InputError
+        The file cannot be read, or lacks a sample or a number.
+    """
+    header = [name.lstrip("#") for name in split_header(path)]
+    covariates = [name for name in header if name not in {"FID", "IID"}]
+    table = read_columns(path, "IID", covariates)
+    numbers = table[covariates].apply(pd.to_numeric, errors="coerce")
+    usable = np.isfinite(numbers.to_numpy(dtype=np.float64)).all(axis=1)
+    bad = np.flatnonzero(~usable & table["IID"].isin(iids).to_numpy())
     if len(bad):
         raise InputError(
-            "a covariate is missing or no number",
+            f"a covariate of the sample {table['IID'].iloc[bad[0]]!r} is missing or no number",
             file=path,
-            row=int(bad[0]) + 2,
             remedy="Give a number for every sample, or leave the sample out of the phenotype file",
         )
     absent = iids[~iids.isin(table["IID"])]

@@ -114,8 +114,13 @@ def fetch_folder(uri: str, into: str | Path, *, progress: Progress | None = None
     def bring(name: str) -> None:
         nonlocal done
         place = folder / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        download_file(files[name], place)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            download_file(files[name], place)
+        except (OSError, ValueError) as error:  # too long, a zero byte, or a file where another has a folder
+            raise InputError(
+                f"this name cannot be one of a file here: {error}", file=top + name, remedy="Rename the file"
+            ) from error
         done += 1
         if progress is not None:
             progress(done, len(files), name)
@@ -171,9 +176,18 @@ def _find_suffix(uri: str) -> str:
 
 def _check_list(uri: str, files: dict[str, StoredFile], path: Path) -> None:
     """Compare what is there with what `upload_folder` said it has written."""
-    listed = json.loads(path.read_text())["files"]
+    try:
+        listed = {
+            str(name): dict(about)["crc32c"] for name, about in json.loads(path.read_text())["files"].items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedError(
+            "the list of the folder's files cannot be read",
+            file=join_uri(uri, LIST),
+            remedy="Upload the folder again",
+        ) from error
     for name in sorted({*listed, *files} - {LIST}):
-        if name not in files or name not in listed or listed[name]["crc32c"] != files[name].crc32c:
+        if name not in files or name not in listed or listed[name] != files[name].crc32c:
             raise DamagedError(
                 "the folder is not as it was uploaded",
                 file=join_uri(uri, name),

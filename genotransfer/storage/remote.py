@@ -228,5 +228,7 @@ def _describe(blob: Any) -> Found:
         blob.updated,
     )
     marks = blob.metadata or {}
-    pairs = (one.split("@") for one in (marks.get(EARLIER) or "").split())
-    return Found(file, marks.get(WRITE, ""), {name: int(number) for name, number in pairs})
+    pairs = (one.partition("@")[::2] for one in (marks.get(EARLIER) or "").split())
+    # Who may write to the bucket may write anything there: what is no mark of ours is none.
+    earlier = {name: int(number) for name, number in pairs if number.isascii() and number.isdigit()}
+    return Found(file, marks.get(WRITE, ""), earlier)

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from genotransfer.errors import InputError
-from genotransfer.summary.statistics import SCALES, SummaryStatistics, clean_statistics
+from genotransfer.summary.statistics import MOST_PEOPLE, SCALES, SummaryStatistics, clean_statistics
 from genotransfer.summary.text import TextTable, read_text_table
 
 # What each column is called where the user does not name it: ours, then GWAS-SSF's.
@@ -78,7 +78,7 @@ def read_general(
             beta = np.log(odds)
         scale = "log odds"
     p = table.read_numbers(names["p"], 0.0, 1.0)
-    people = table.read_numbers(names["n"], 0.0)
+    people = table.read_numbers(names["n"], 0.0, MOST_PEOPLE)
     result = pd.DataFrame(
         {
             "id": table.read_text(names["id"]),
@@ -97,7 +97,7 @@ def read_general(
 
 
 def _find_se(beta: np.ndarray, p: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.asarray(
             np.abs(beta) / -ndtri(p / 2)
         )  # p of 0 gives 0 and p of 1 infinity: both are left out

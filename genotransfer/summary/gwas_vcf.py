@@ -16,12 +16,16 @@ import numpy as np
 import pandas as pd
 
 from genotransfer.errors import InputError
-from genotransfer.formats.files import require_file
-from genotransfer.formats.vcf import check_end
-from genotransfer.summary.statistics import COLUMNS, NUMBERS, SummaryStatistics, clean_statistics
+from genotransfer.formats.vcf_check import REMEDY, open_vcf
+from genotransfer.summary.statistics import (
+    COLUMNS,
+    MOST_PEOPLE,
+    NUMBERS,
+    SummaryStatistics,
+    clean_statistics,
+)
 
 FIELDS = ("ES", "SE", "LP", "SS", "AF")
-REMEDY = "Check the file with bcftools view"
 
 
 def read_gwas_vcf(
@@ -45,27 +49,23 @@ def read_gwas_vcf(
     InputError
         cyvcf2 is not installed, the file is no such file or has several studies and none is named.
     """
-    path = require_file(path)
+    path = Path(path)
     if find_spec("cyvcf2") is None:
         raise InputError(
             "reading VCF and BCF needs the package cyvcf2, which is not installed",
             file=path,
             remedy="Install the extra: pip install 'genotransfer[vcf]'",
         )
-    check_end(path)
-    from cyvcf2 import VCF
-
+    file = open_vcf(path)
     try:
-        file = VCF(str(path))
-    except Exception as error:
-        raise InputError(
-            f"this is no VCF or BCF that htslib can read: {error}", file=path, remedy=REMEDY
-        ) from error
-    try:
-        at = _choose_study(path, list(file.samples), study)
-        about = _describe_study(file.raw_header, file.samples[at])
+        try:
+            header, studies = file.raw_header, list(file.samples)
+        except UnicodeDecodeError as error:
+            raise InputError("the header is not text in UTF-8", file=path, remedy=REMEDY) from error
+        at = _choose_study(path, studies, study)
+        about = _describe_study(header, studies[at])
         for name in ("ES", "SE"):
-            if f"##FORMAT=<ID={name}," not in file.raw_header:
+            if f"##FORMAT=<ID={name}," not in header:
                 raise InputError(
                     f"the header has no FORMAT field {name}",
                     file=path,
@@ -92,6 +92,13 @@ def _read_records(path: Path, file: Any, at: int, counts: dict[str, int]) -> Ite
                 counts["several alternative alleles"] += 1
                 continue
             effect, error, minus_log, people, frequency = (_take(record, name, at) for name in FIELDS)
+            for name, value, highest in (
+                ("LP", minus_log, np.inf),
+                ("AF", frequency, 1.0),
+                ("SS", people, MOST_PEOPLE),
+            ):
+                if not (np.isnan(value) or 0 <= value <= highest):
+                    raise ValueError(f"{name} is {value:g}, outside 0 and {highest:g}")
             yield (
                 *(record.ID or ".", record.CHROM, record.POS, record.ALT[0], record.REF, effect, error),
                 *(10.0**-minus_log, people, frequency),
@@ -109,6 +116,8 @@ def _take(record: Any, name: str, at: int) -> float:
     values = record.format(name) if name in record.FORMAT else None
     if values is None:
         return np.nan
+    if values.dtype.kind not in "fiu":
+        raise ValueError(f"{name} is declared as text, not as a number")
     value = values[at][0]
     # htslib's missing integer is the smallest one.
     if isinstance(value, np.integer) and value <= np.iinfo(np.int32).min + 1:
@@ -131,7 +140,8 @@ def _choose_study(path: Path, studies: list[str], study: str | None) -> int:
 def _describe_study(header: str, study: str) -> dict[str, str]:
     """Return the keys and values of the study's ##SAMPLE line."""
     for line in re.findall(r"^##SAMPLE=<(.*)>\s*$", header, flags=re.MULTILINE):
-        about = {key: value.strip('"') for key, value in re.findall(r'(\w+)=("[^"]*"|[^,]*)', line)}
+        # From the start of a word only, or a long one without = would be tried from each of its letters.
+        about = {key: value.strip('"') for key, value in re.findall(r'\b(\w+)=("[^"]*"|[^,]*)', line)}
         if about.get("ID") == study:
             return about
     return {}
@@ -139,6 +149,7 @@ def _describe_study(header: str, study: str) -> dict[str, str]:
 
 def _count_people(about: dict[str, str]) -> float | None:
     try:
-        return float(about["TotalControls"]) + float(about.get("TotalCases", 0))
+        total = float(about["TotalControls"]) + float(about.get("TotalCases", 0))
     except (KeyError, ValueError):
         return None
+    return total if 0 <= total <= MOST_PEOPLE else None

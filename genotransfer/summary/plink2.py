@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from genotransfer.summary.statistics import SummaryStatistics, clean_statistics
+from genotransfer.summary.statistics import MOST_PEOPLE, SummaryStatistics, clean_statistics
 from genotransfer.summary.text import TextTable, read_text_table
 
 KEPT = {
@@ -72,7 +72,7 @@ def read_plink2(path: str | Path, *, n: int | float | None = None) -> SummarySta
             "beta": beta,
             "se": table.read_numbers(error, 0.0),
             "p": _read_p(table),
-            "n": table.read_numbers("OBS_CT", 0.0)
+            "n": table.read_numbers("OBS_CT", 0.0, MOST_PEOPLE)
             if "OBS_CT" in table.columns
             else np.nan
             if n is None

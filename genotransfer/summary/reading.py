@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from genotransfer.errors import InputError
-from genotransfer.formats.files import GZIP_MAGIC, require_file
+from genotransfer.formats.files import GZIP_MAGIC, name_file, require_file
 from genotransfer.summary.general import read_general
 from genotransfer.summary.gwas_vcf import read_gwas_vcf
 from genotransfer.summary.pgs_catalog import BY_DOSAGE, read_pgs_catalog
@@ -69,8 +69,12 @@ def read_statistics(
     paths = [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
     if not paths:
         raise InputError("no file of statistics is named", remedy="Name at least one")
-    parts = [_read_one(one, form, columns, n, scale, study) for one in paths]
-    return parts[0] if len(parts) == 1 else join_statistics(parts)
+    parts = []
+    for one in paths:
+        with name_file(one):
+            parts.append(_read_one(one, form, columns, n, scale, study))
+    with name_file(paths[0]):
+        return parts[0] if len(parts) == 1 else join_statistics(parts)
 
 
 def _read_one(

@@ -17,6 +17,7 @@ COLUMNS = ["id", "chromosome", "position", "counted", "other", "beta", "se", "p"
 NUMBERS = ["beta", "se", "p", "n", "frequency"]
 SCALES = ("log odds", "linear", "unknown")
 UNKNOWN_ALLELE = "0"
+MOST_PEOPLE = 1e10  # who can have been studied
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +114,8 @@ def clean_statistics(
         )
     if not ready:
         absent = table["p"].isna().to_numpy()
-        table.loc[absent, "p"] = 2 * ndtr(-np.abs(table["beta"] / table["se"])[absent])
+        with np.errstate(over="ignore"):
+            table.loc[absent, "p"] = 2 * ndtr(-np.abs(table["beta"] / table["se"])[absent])
     return SummaryStatistics(table.reset_index(drop=True), scale, ready, report)
 
 

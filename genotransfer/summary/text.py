@@ -13,7 +13,7 @@ import pandas as pd
 from jaxtyping import Float64, Int64
 
 from genotransfer.errors import InputError
-from genotransfer.formats.files import GZIP_MAGIC, decode_text, read_lines
+from genotransfer.formats.files import check_unpacked, decode_text, is_packed, read_lines
 
 EXCESS = "more columns than the header has"
 ROWS_AT_ONCE = 1 << 18
@@ -154,7 +154,7 @@ def read_text_table(path: str | Path, keep: Collection[str] | None = None, comme
     InputError
         The file cannot be read, has no rows, names a column twice, or a row is of another length.
     """
-    path = Path(path)
+    path = check_unpacked(path)
     comments, header = read_head(path, comment)
     separator = "\t" if "\t" in header else "," if "," in header else None
     names = [name.strip() for name in header.split(separator)]
@@ -163,8 +163,6 @@ def read_text_table(path: str | Path, keep: Collection[str] | None = None, comme
         raise InputError(f"the column {twice!r} stands twice", file=path, remedy="Rename one of them")
     wanted = [name for name in names if keep is None or name in keep]
     first = len(comments) + 1
-    with path.open("rb") as file:
-        packed = path.suffix == ".gz" or file.read(2) == GZIP_MAGIC
     parts, looked = [], False
     try:
         # One column more than are due catches rows that are too long; the last one, rows too short.
@@ -180,7 +178,7 @@ def read_text_table(path: str | Path, keep: Collection[str] | None = None, comme
             quoting=csv.QUOTE_NONE,
             skiprows=first,
             skip_blank_lines=False,
-            compression="gzip" if packed else None,
+            compression="gzip" if is_packed(path) else None,
             encoding="utf-8",
             chunksize=ROWS_AT_ONCE,
         ) as chunks:

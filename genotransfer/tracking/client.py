@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
+QUIET_VARIABLE = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"
 
 
 def find_uri(study: Study) -> str:
@@ -59,6 +60,9 @@ def connect(uri: str) -> Iterator[MlflowClient]:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
+    if hide_password(uri) != uri:
+        # MLflow prints the address of each run that ends, with the password, and tasks' prints are kept.
+        os.environ[QUIET_VARIABLE] = "true"
     try:
         yield MlflowClient(tracking_uri=uri, registry_uri=uri)
     except MlflowException as error:

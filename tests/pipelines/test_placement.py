@@ -9,7 +9,8 @@ from kfp import components, local
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components import images
-from genotransfer.errors import StudyError
+from genotransfer.config import Tracking
+from genotransfer.errors import InputError, StudyError
 from genotransfer.release import RELEASE_VARIABLE, name_release
 from genotransfer.study_files import load_study, parse_study
 from pipelines.cli import STUDIES
@@ -145,7 +146,11 @@ def test_no_secret_of_the_surroundings_is_compiled_in(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("setting", ["tracking.uri=https://me:pass@host", "tracking.uri=me@host:5000"])
 def test_a_password_in_the_study_is_refused(tmp_path, setting):
-    study = load_study(STUDIES / "paper.yaml", [setting])
+    with pytest.raises(InputError, match=r"tracking\.uri: the address holds a user or password") as caught:
+        load_study(STUDIES / "paper.yaml", [setting])
+    assert "pass@" not in str(caught.value)
+    passed_by = Tracking.model_construct(uri=setting.removeprefix("tracking.uri="))
+    study = load_study(STUDIES / "paper.yaml").model_copy(update={"tracking": passed_by})
     with pytest.raises(StudyError, match=r"tracking\.uri holds a user or password"):
         compile_pipeline(study, tmp_path / "a.yaml")
     with pytest.raises(StudyError, match=r"tracking\.uri holds a user or password"):

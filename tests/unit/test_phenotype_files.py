@@ -114,7 +114,7 @@ def test_quotes_and_empty_values(write):
         ("IID y\na 0.3\nb 1.7\nc 2\n", r"not binary: it has 3 values from 0.3 to 2. Set a threshold"),
         ("IID y\na NA\nb -9\n", r"no sample has a value in column 'y'"),
         ("IID y\n", r"the file has no samples"),
-        ("", r"the file has no samples"),
+        ("", r"the file is empty"),
     ],
 )
 def test_what_is_wrong_is_named(write, text, message):
@@ -138,7 +138,7 @@ def test_unusable_files(tmp_path):
         read_phenotypes(binary, "y")
     cut = tmp_path / "x.tsv.gz"
     cut.write_bytes(gzip.compress(b"IID y\na 1\n")[:-9])
-    with pytest.raises(InputError, match="cannot be read as text"):
+    with pytest.raises(InputError, match="the gzip file is damaged"):
         read_phenotypes(cut, "y")
 
 
