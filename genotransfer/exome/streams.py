@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from genotransfer.errors import InputError
 from genotransfer.formats.files import GZIP_MAGIC, require_file
-from genotransfer.formats.vcf import BGZF_START, check_end
+from genotransfer.formats.vcf_check import BGZF_START, check_end
 
 unpacker: Any
 try:  # it unpacks in less than half the time

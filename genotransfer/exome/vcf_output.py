@@ -10,7 +10,7 @@ from types import TracebackType
 import numpy as np
 from jaxtyping import Int8
 
-from genotransfer.formats.vcf import BGZF_END
+from genotransfer.formats.vcf_check import BGZF_END
 from genotransfer.genotypes import MISSING
 
 # The most bytes of a block before it is packed, as bgzip itself has it.

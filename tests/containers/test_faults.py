@@ -1,5 +1,6 @@
 """What goes wrong around a task: its container is killed, the disk is full, MLflow is away."""
 
+import json
 import os
 import subprocess
 import time
@@ -46,8 +47,6 @@ def name_task(container) -> str:
 
 def find_outputs(container) -> Path:
     """Return the folder a task's outputs go to."""
-    import json
-
     command = container.attrs["Config"]["Cmd"]
     given = json.loads(command[command.index("--executor_input") + 1])
     return Path(given["outputs"]["outputFile"]).parent
@@ -158,6 +157,9 @@ def compare_left(run: Path, outputs: dict[str, tuple[Path, dict[str, bytes]]]) -
         whole = [list_files(one.parent) for one in written if one.parent != place]
         assert whole, task
         for name, content in files.items():
+            if name == "executor_output.json":  # KFP's own, with the names of folders
+                json.loads(content)
+                continue
             assert content in [one.get(name) for one in whole], (
                 f"{task} left {name}, half-written or needless"
             )
