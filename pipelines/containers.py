@@ -79,11 +79,14 @@ def check_images(client: docker.DockerClient) -> None:
             ) from None
 
 
-def make_runner(study: Study, folder: Path, environment: Mapping[str, str]) -> local.DockerRunner:
+def make_runner(
+    client: docker.DockerClient, study: Study, folder: Path, environment: Mapping[str, str]
+) -> local.DockerRunner:
     """Return the runner of a run's tasks.
 
     Parameters
     ----------
+    client : Docker's.
     study : names the files of this machine that tasks may read, and the folder of new cohorts, where
         they also write down what was done with them.
     folder : of the run; the folder it is in is one that tasks may write to.
@@ -93,6 +96,10 @@ def make_runner(study: Study, folder: Path, environment: Mapping[str, str]) -> l
     from kfp import local
 
     owner = folder.parent.stat()
+    options = client.info().get("SecurityOptions") or []
+    # To an engine that is not root itself, its own user is the container's root.
+    user = "0:0" if "name=rootless" in options else f"{owner.st_uid}:{owner.st_gid}"
+    labels = ["label=disable"] if "name=selinux" in options else []  # bound files keep theirs
     (folder / "artifacts").mkdir(exist_ok=True)
     if os.geteuid() == 0 and owner.st_uid != 0:  # tasks are the owner of the folder of runs, not root
         for path in (folder, *folder.rglob("*")):
@@ -114,12 +121,12 @@ def make_runner(study: Study, folder: Path, environment: Mapping[str, str]) -> l
             *map(_mount, writable),
             *(_mount(one, read_only=True) for one in _drop_within(readable, writable)),
         ],
-        user=f"{owner.st_uid}:{owner.st_gid}",
+        user=user,
         working_dir=str(Path.cwd()),  # a study's paths may be relative
         read_only=True,
         tmpfs={"/tmp": "mode=1777", HOME: "mode=1777"},  # noqa: S108 - the container's own
         cap_drop=["ALL"],
-        security_opt=["no-new-privileges"],
+        security_opt=["no-new-privileges", *labels],
         # A server on localhost is where MLflow or a bucket's stand-in often is.
         network_mode="host",
         init=True,

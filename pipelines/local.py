@@ -303,7 +303,7 @@ def _make_runner(study: Study, run: _Run, environment: dict[str, str]) -> Iterat
     client = connect_docker()
     check_images(client)
     with guard_containers(client, run.folder):
-        yield make_runner(study, run.folder, environment)
+        yield make_runner(client, study, run.folder, environment)
 
 
 @contextlib.contextmanager
