@@ -1,11 +1,11 @@
 """Build hook: the revision of the repository goes into the wheel as genotransfer/REVISION.
 
 It is GENOTRANSFER_REVISION where that is set, as in the build of an image, which has no repository;
-git's otherwise. genotransfer/release.py reads it.
+what genotransfer/release.py finds otherwise, which is also what reads it.
 """
 
 import os
-import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -19,7 +19,9 @@ class RevisionHook(BuildHookInterface):
         """Add the file to what is built."""
         if version == "editable":
             return
-        revision = os.environ.get("GENOTRANSFER_REVISION") or self._ask_git()
+        if (Path(self.root) / "genotransfer/REVISION").is_file():  # a source archive
+            return
+        revision = os.environ.get("GENOTRANSFER_REVISION") or self._read_revision()
         if not revision:
             return
         self._folder = tempfile.TemporaryDirectory()
@@ -32,16 +34,10 @@ class RevisionHook(BuildHookInterface):
         if hasattr(self, "_folder"):
             self._folder.cleanup()
 
-    def _ask_git(self):
-        if (Path(self.root) / "genotransfer/REVISION").is_file():  # a source archive
-            return ""
+    def _read_revision(self):
+        sys.path.insert(0, self.root)
         try:
-            asked = subprocess.run(
-                ["git", "-C", self.root, "rev-parse", "--short=12", "HEAD"],
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-        except (OSError, subprocess.CalledProcessError):
-            return ""
-        return asked.stdout.strip()
+            from genotransfer.release import read_revision
+        finally:
+            sys.path.remove(self.root)
+        return read_revision()

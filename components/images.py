@@ -15,6 +15,6 @@ def name_image(kind: str, repository: str = "") -> str:
     return f"{repository or REPOSITORY}/python-{kind}:{name_release()}"
 
 
-REPOSITORY = os.environ.get("GENOTRANSFER_IMAGES", "genotransfer")
+REPOSITORY = os.environ.get("GENOTRANSFER_IMAGES") or "genotransfer"
 DATA = name_image("data")
 TRAIN = name_image("train")

@@ -17,6 +17,8 @@ from genotransfer.errors import StudyError
 
 RELEASE_VARIABLE = "GENOTRANSFER_RELEASE"
 PACKAGES = ("genotransfer", "components", "pipelines")
+# Of these are images made; a wheel, of the first five.
+SOURCES = (*PACKAGES, "pyproject.toml", "hatch_build.py", "docker", ".dockerignore")
 ROOT = Path(__file__).parents[1]
 # Written into wheels; a checkout asks git.
 REVISION_FILE = Path(__file__).parent / "REVISION"
@@ -32,21 +34,24 @@ def name_release() -> str:
     """Return the version and revision, e.g. ``0.1.0-3f2a9c0d41be``: the tag of the images.
 
     A checkout that was changed since its last commit has ``-changed-`` and eight digits of its
-    code's sha256 behind it; code without a known revision, the version alone.
+    files' sha256 behind it; code without a known revision, the version alone.
     """
     revision = read_revision()
     return f"{__version__}-{revision}" if revision else __version__
 
 
 def read_revision() -> str:
-    """Return the revision this code was made from; empty where nothing tells."""
+    """Return the revision this code was made from; empty where nothing tells.
+
+    It is the last commit that changed what images are made of; others leave the name as it is.
+    """
     if REVISION_FILE.is_file():
         return REVISION_FILE.read_text().strip()
-    head = _ask_git("rev-parse", f"--short={DIGITS}", "HEAD")
+    head = _ask_git("log", "-1", f"--abbrev={DIGITS}", "--format=%h", "--", *SOURCES)
     if not head:
         return ""
-    changed = _ask_git("status", "--porcelain", "--", *PACKAGES, "pyproject.toml", "docker")
-    return f"{head}-changed-{hash_code()[:8]}" if changed else head
+    changed = _ask_git("status", "--porcelain", "--untracked-files=no", "--", *SOURCES)
+    return head if changed == "" else f"{head}-changed-{_hash_sources()[:8]}"
 
 
 def check_release() -> None:
@@ -79,18 +84,27 @@ def hash_code() -> str:
     return digest.hexdigest()[:16]
 
 
-def _ask_git(*arguments: str) -> str:
-    """Return what git says of this checkout; nothing where it is none, or git is absent."""
+def _hash_sources() -> str:
+    """Return the sha256 of every file that git knows of what images are made of."""
+    digest = hashlib.sha256()
+    for name in (_ask_git("ls-files", "--", *SOURCES) or "").splitlines():
+        path = ROOT / name
+        digest.update(name.encode() + b"\0" + (path.read_bytes() if path.is_file() else b""))
+    return digest.hexdigest()
+
+
+def _ask_git(*arguments: str) -> str | None:
+    """Return what git says of this checkout; None where it is none, git is absent, or it fails."""
     if not (ROOT / ".git").exists():
-        return ""
+        return None
     try:
         asked = subprocess.run(  # noqa: S603 - the program and its arguments are ours
-            ["git", "-C", str(ROOT), *arguments],  # noqa: S607
+            ["git", "--no-optional-locks", "-C", str(ROOT), *arguments],  # noqa: S607
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=True,
         )
     except (OSError, subprocess.SubprocessError):
-        return ""
+        return None
     return asked.stdout.strip()

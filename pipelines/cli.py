@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -29,6 +31,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 AssociationTest = StrEnum("AssociationTest", list(get_args(TestName)))
+# What an interruption ends with.
+STOPPED = 130
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Replace a setting: key.key=value. May be given often.")
 ]
@@ -37,6 +41,9 @@ StudyFile = Annotated[str, typer.Argument(help="A study file, or the name of one
 
 def main() -> None:
     """Run the command line; errors a user can mend end with status 2 and no traceback."""
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(one) == signal.SIG_DFL:  # nohup ignores one
+            signal.signal(one, signal.default_int_handler)
     try:
         try:
             app()
@@ -50,6 +57,11 @@ def main() -> None:
         message = f"[bold red]Error[/] {escape(shown)}"
         Console(stderr=True).print(message, highlight=False, soft_wrap=True)
         sys.exit(2 if users else 1)
+    except SystemExit as end:
+        if end.code == STOPPED:
+            sys.stdout.flush()
+            os._exit(STOPPED)  # at once: KFP's pool would go on with its next tasks
+        raise
 
 
 @app.callback(invoke_without_command=True)

@@ -2,8 +2,8 @@
 
 Every task of a run goes into a container of its image: as the user who owns the folder of runs, with
 no capabilities, a root file system that cannot be written to, and nothing of this machine but the
-folder of runs and the files the study names. KFP's own way of running one takes some containers that
-failed for ones that succeeded; `run_container` takes its place.
+run's folder, the cache of bucket files and the files the study names. KFP's own way of running one
+takes some containers that failed for ones that succeeded; `run_container` takes its place.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import os
 import re
 import uuid
 from collections.abc import Iterator, Mapping
+from functools import partial
 from glob import escape as glob_escape
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from components import images
@@ -37,6 +39,10 @@ PASSED = re.compile(
 CREDENTIALS = "GOOGLE_APPLICATION_CREDENTIALS"
 CACHE_VARIABLE = "GENOTRANSFER_CACHE"
 LONGEST_PATH = 4000
+# The images' own user.
+TASK_USER = 1000
+STOPPED = 130
+GONE, BEING_REMOVED = 404, 409
 KILLED = {137: "killed", 139: "stopped by a fault of memory (SIGSEGV)", 143: "asked to end (SIGTERM)"}
 
 
@@ -89,9 +95,14 @@ def make_runner(
     client : Docker's.
     study : names the files of this machine that tasks may read, and the folder of new cohorts, where
         they also write down what was done with them.
-    folder : of the run; the folder it is in is one that tasks may write to.
+    folder : of the run, which tasks may write to; those that track may write to the folder it is in.
     environment : of every task, beside what is passed on of this process's: MLflow's, Google Cloud's,
         proxies and genotransfer's own.
+
+    Raises
+    ------
+    StudyError
+        MLflow's store is a file where containers do not see it.
     """
     from kfp import local
 
@@ -100,28 +111,36 @@ def make_runner(
     # To an engine that is not root itself, its own user is the container's root.
     user = "0:0" if "name=rootless" in options else f"{owner.st_uid}:{owner.st_gid}"
     labels = ["label=disable"] if "name=selinux" in options else []  # bound files keep theirs
-    (folder / "artifacts").mkdir(exist_ok=True)
-    if os.geteuid() == 0 and owner.st_uid != 0:  # tasks are the owner of the folder of runs, not root
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-    cache = Path(os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "genotransfer").resolve()
-    cache.mkdir(parents=True, exist_ok=True)
-    passed = {name: value for name, value in os.environ.items() if PASSED.fullmatch(name)}
-    passed |= {CACHE_VARIABLE: str(cache), RELEASE_VARIABLE: name_release()} | dict(environment)
+    passed = {name: value for name, value in os.environ.items() if PASSED.fullmatch(name)} | dict(environment)
+    _check_store(study.tracking.uri or passed.get("MLFLOW_TRACKING_URI", ""), folder.parent)
+    ours = owner.st_uid == os.geteuid()
+    cache = Path(
+        os.environ.get(CACHE_VARIABLE) or (Path.home() if ours else folder.parent) / ".cache" / "genotransfer"
+    )
+    writable = [folder, cache.absolute()]
+    if (cohorts := study.retraining.cohorts) and not is_remote(cohorts):
+        writable.append(Path(cohorts).absolute())
     readable = list_local_files(study)
-    if credentials := os.environ.get(CREDENTIALS):
-        passed[CREDENTIALS] = str(Path(credentials).resolve())
-        readable.append(Path(credentials).resolve())
-    writable = [folder.parent, cache]
-    if (cohorts := study.retraining.cohorts) and not is_remote(cohorts) and Path(cohorts).is_dir():
-        writable.append(Path(cohorts).resolve())
+    credentials = Path(
+        os.environ.get(CREDENTIALS) or Path.home() / ".config/gcloud/application_default_credentials.json"
+    )
+    if credentials.is_file():
+        passed[CREDENTIALS] = str(credentials.absolute())
+    readable += [Path(value) for value in passed.values() if value.startswith("/") and Path(value).is_file()]
+    for path in (folder / "artifacts", *writable):
+        path.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0 and not ours:  # tasks are the owner of the folder of runs, not root
+        for path in (folder, *folder.rglob("*"), cache):
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
     return local.DockerRunner(
-        environment=passed,
+        environment=passed | {CACHE_VARIABLE: str(cache.absolute()), RELEASE_VARIABLE: name_release()},
         mounts=[
             *map(_mount, writable),
-            *(_mount(one, read_only=True) for one in _drop_within(readable, writable)),
+            *(_mount(one, read_only=True) for one in _drop_within(_follow_links(readable), writable)),
         ],
         user=user,
+        group_add=[] if os.geteuid() == 0 else [str(one) for one in os.getgroups()],
+        userns_mode="host" if "name=userns" in options else None,
         working_dir=str(Path.cwd()),  # a study's paths may be relative
         read_only=True,
         tmpfs={"/tmp": "mode=1777", HOME: "mode=1777"},  # noqa: S108 - the container's own
@@ -134,20 +153,41 @@ def make_runner(
     )
 
 
+def find_task_user(runs: Path) -> None:
+    """See to it that the folder of runs belongs to somebody who is not root, for tasks to be that user.
+
+    Raises
+    ------
+    StudyError
+        It is root's, and there are runs in it.
+    """
+    if runs.stat().st_uid != 0 or os.geteuid() != 0:
+        return
+    if any(runs.iterdir()):
+        raise StudyError(
+            f"{runs} belongs to root, and tasks in containers are not to be root. Give it to a user "
+            f"(chown {TASK_USER}:{TASK_USER} {runs}), or name another folder with --runs."
+        )
+    os.chown(runs, TASK_USER, TASK_USER)
+
+
 @contextlib.contextmanager
-def guard_containers(client: docker.DockerClient, folder: Path) -> Iterator[None]:
+def guard_containers(
+    client: docker.DockerClient, folder: Path, stopping: Event | None = None
+) -> Iterator[None]:
     """Let KFP run containers by `run_container`, and leave none of the run's behind.
 
     Parameters
     ----------
     client : Docker's.
     folder : of the run.
+    stopping : when it is set, no container is started any more.
     """
     from kfp.local import docker_task_handler
 
     before = docker_task_handler.run_docker_container
     stop_containers(client, folder)  # of a run that was killed itself
-    docker_task_handler.run_docker_container = run_container
+    docker_task_handler.run_docker_container = partial(run_container, stopping=stopping or Event())
     try:
         yield
     finally:
@@ -157,15 +197,20 @@ def guard_containers(client: docker.DockerClient, folder: Path) -> Iterator[None
 
 def stop_containers(client: docker.DockerClient, folder: Path) -> None:
     """Remove the containers of a run, whatever they are doing."""
-    import docker
-
-    for one in client.containers.list(all=True, filters={"label": f"{RUN_LABEL}={folder}"}):
-        with contextlib.suppress(docker.errors.NotFound):
-            one.remove(force=True)
+    for one in client.containers.list(
+        all=True, ignore_removed=True, filters={"label": f"{RUN_LABEL}={folder}"}
+    ):
+        _remove(one)
 
 
 def run_container(
-    client: docker.DockerClient, image: str, command: list[str], volumes: dict[str, Any], **arguments: Any
+    client: docker.DockerClient,
+    image: str,
+    command: list[str],
+    volumes: dict[str, Any],
+    *,
+    stopping: Event,
+    **arguments: Any,
 ) -> int:
     """Run a task in a container and return its exit status; never 0 unless the task ended well.
 
@@ -175,6 +220,7 @@ def run_container(
     Parameters
     ----------
     client, image, command, volumes, arguments : as KFP's function of this purpose takes them.
+    stopping : when it is set, nothing is started, and what has just been started is removed.
 
     Returns
     -------
@@ -184,23 +230,30 @@ def run_container(
     events = Path(environment.get(EVENTS_VARIABLE) or os.devnull)
     since = events.stat().st_size if events.is_file() else 0
     task = _find_after(command, "--function_to_execute") or image
+    if stopping.is_set():
+        return STOPPED
     container = client.containers.run(
-        image, command, detach=True, volumes=volumes, environment=environment, **arguments
+        image,
+        command,
+        detach=True,
+        volumes=volumes,
+        **_suit_task(task, environment, arguments),
     )
     try:
+        if stopping.is_set():
+            return STOPPED
         for line in container.logs(stream=True, follow=True):
             print(line.decode(errors="replace"), end="")
         status = int(container.wait()["StatusCode"])
         container.reload()
         out_of_memory = bool(container.attrs["State"].get("OOMKilled"))
     finally:
-        container.remove(force=True)
+        _remove(container)
     problem = ""
-    if out_of_memory:
-        problem = "the system ended its container for want of memory"
-    elif status:
+    if status:
         problem = f"its container ended with status {status}"
         problem += f": it was {KILLED[status]}" if status in KILLED else ""
+        problem = "the system ended its container for want of memory" if out_of_memory else problem
     elif not _left_output(command):
         status, problem = 1, "its container said that all went well, and left nothing"
     if problem:
@@ -210,25 +263,63 @@ def run_container(
     return status
 
 
+def _suit_task(task: str, environment: dict[str, str], arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return a container's arguments with what this task alone is to have: MLflow, for those that track."""
+    from pipelines.placement import TRACKING_TASKS
+
+    if task.replace("_", "-") not in TRACKING_TASKS:
+        kept = {name: value for name, value in environment.items() if not name.startswith("MLFLOW_")}
+        return arguments | {"environment": kept}
+    if folder := arguments.get("labels", {}).get(RUN_LABEL):
+        # Where the store is a file, it is beside the runs.
+        arguments = arguments | {"mounts": [_mount(Path(folder).parent), *arguments["mounts"]]}
+    return arguments | {"environment": environment}
+
+
+def _remove(container: Any) -> None:
+    import docker
+
+    try:
+        container.remove(force=True)
+    except docker.errors.APIError as error:
+        if error.status_code not in (GONE, BEING_REMOVED):
+            print(f"A container could not be removed: {error}")
+
+
+def _check_store(uri: str, runs: Path) -> None:
+    if uri.startswith(("sqlite:///", "file:")):
+        path = Path(uri.removeprefix("sqlite:///").removeprefix("file://").removeprefix("file:")).absolute()
+        if not path.is_relative_to(runs):
+            raise StudyError(
+                f"MLflow's store {uri} is a file that containers do not see. Name one in {runs}, or a server."
+            )
+
+
 def list_local_files(study: Study) -> list[Path]:
     """Return the files and folders of this machine that a study names, as absolute paths.
 
-    Of files that belong together (``cohort.bed``, ``.bim``, ``.fam``), the folder.
+    With a file come those of the same name and another ending: ``cohort.fam`` with ``cohort.bed``.
     """
     named = _list_texts(study.genotypes)
     if isinstance(study.genotypes, GenotypeFiles):
         named = [study.genotypes.resolve(one) for one in named if one]
-    named += _list_texts(study.models)
-    found = set()
-    for one in named:
+    found: set[Path] = set()
+    for one in [*named, *_list_texts(study.models)]:
         if not one or is_remote(one) or "\n" in one or len(one) > LONGEST_PATH:
             continue
-        path = Path(one).resolve()
+        path = Path(one).absolute()
         if path.exists():
             found.add(path)
-        elif path.parent.is_dir() and any(path.parent.glob(f"{glob_escape(path.name)}.*")):
-            found.add(path.parent)
+        stems = {path.name, path.stem} if path.is_file() else {path.name}
+        if path.parent.is_dir():
+            found |= {other for stem in stems for other in path.parent.glob(f"{glob_escape(stem)}.*")}
     return sorted(found)
+
+
+def _follow_links(paths: list[Path]) -> list[Path]:
+    """Return the paths and what links in them lead to, where that is elsewhere."""
+    links = [one for path in paths if path.is_dir() for one in path.iterdir() if one.is_symlink()]
+    return [*paths, *(one.resolve() for one in links if one.exists())]
 
 
 def _list_texts(settings: Any) -> list[str]:
@@ -256,7 +347,8 @@ def _drop_within(paths: list[Path], others: list[Path]) -> list[Path]:
 def _mount(path: Path, read_only: bool = False) -> docker.types.Mount:
     from docker.types import Mount
 
-    return Mount(str(path), str(path), type="bind", read_only=read_only)
+    # Tasks go by the name the study gives, which may be a link's.
+    return Mount(str(path.absolute()), str(path.resolve()), type="bind", read_only=read_only)
 
 
 def _find_after(command: list[str], word: str) -> str:

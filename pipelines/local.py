@@ -34,7 +34,14 @@ from genotransfer.formats.files import replace_together
 from genotransfer.release import hash_code
 from genotransfer.retraining.plan import Landing
 from genotransfer.study_files import load_study
-from pipelines.containers import check_images, connect_docker, guard_containers, make_runner, stop_containers
+from pipelines.containers import (
+    check_images,
+    connect_docker,
+    find_task_user,
+    guard_containers,
+    make_runner,
+    stop_containers,
+)
 from pipelines.progress import show_progress
 from pipelines.run_folder import RunFolder
 
@@ -60,6 +67,7 @@ class TaskFailedError(GenotransferError):
 class _Run:
     folder: Path
     done: threading.Event = field(default_factory=threading.Event)
+    stopping: threading.Event = field(default_factory=threading.Event)
     error: BaseException | None = None
     failures: list[dict[str, Any]] = field(default_factory=list)
 
@@ -189,8 +197,10 @@ def _carry_out(study: Study, run: _Run, console: Console | None) -> Path:
             run.failures = show_progress(run.events, run.done, console, before)
             worker.join()
         except BaseException:  # somebody stops this process, which containers would outlive
-            if run.in_containers:
+            run.stopping.set()
+            while run.in_containers and worker.is_alive():
                 stop_containers(connect_docker(), run.folder)
+                worker.join(0.5)
             raise
         # The report is whole or absent; where only MLflow failed after it, it is not lost.
         _collect_results(run)
@@ -225,6 +235,8 @@ def _make_run_folder(study: Study, runs: Path, containers: bool) -> Path:
     if containers:
         check_images(connect_docker())
     runs.mkdir(parents=True, exist_ok=True)
+    if containers:
+        find_task_user(runs)
     stem = f"{study.name}-{datetime.now():%Y%m%d-%H%M%S}"
     for number in range(1, 1000):
         folder = runs / (stem if number == 1 else f"{stem}-{number}")
@@ -275,10 +287,12 @@ def _execute(study: Study, run: _Run, environment: dict[str, str]) -> None:
             else:
                 from pipelines.transfer_study import transfer_study as pipeline
 
+            (run.folder / "workspace").mkdir(exist_ok=True)
             with _make_runner(study, run, environment) as runner:
                 local.init(
                     runner=runner,
                     pipeline_root=str(run.folder / "artifacts"),
+                    workspace_root=str(run.folder / "workspace"),
                     enable_caching=True,
                     cache_root=str(run.done_before),
                 )
@@ -302,7 +316,7 @@ def _make_runner(study: Study, run: _Run, environment: dict[str, str]) -> Iterat
         return
     client = connect_docker()
     check_images(client)
-    with guard_containers(client, run.folder):
+    with guard_containers(client, run.folder, run.stopping):
         yield make_runner(client, study, run.folder, environment)
 
 

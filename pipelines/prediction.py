@@ -3,6 +3,7 @@
 from kfp import dsl
 
 from components.predict.component import predict
+from genotransfer.release import RELEASE_VARIABLE, name_release
 
 
 @dsl.pipeline(
@@ -22,4 +23,7 @@ def prediction(
         least_match_rate: Least share of the model's variants that the file must hold.
         tracking_uri: MLflow's registry; MLFLOW_TRACKING_URI when empty.
     """
-    predict(model=model, genotypes=genotypes, least_match_rate=least_match_rate, tracking_uri=tracking_uri)
+    task = predict(
+        model=model, genotypes=genotypes, least_match_rate=least_match_rate, tracking_uri=tracking_uri
+    )
+    task.set_env_variable(RELEASE_VARIABLE, name_release())

@@ -79,10 +79,14 @@ save_all() {
 
 restore_all() {
     [ -r "$1/database.dump" ] && [ -r "$1/bucket.tar" ] || { echo "$1 holds no database.dump and bucket.tar: services.sh save makes them." >&2; exit 2; }
+    # Nothing is touched unless the dump can be read, and MLflow comes back whatever happens.
+    "${compose[@]}" exec -T postgres pg_restore --list <"$1/database.dump" >/dev/null
+    trap '"${compose[@]}" up -d' EXIT
     "${compose[@]}" exec -T mlflow python /opt/mlflow/bin/bucket.py load mlflow <"$1/bucket.tar"
     "${compose[@]}" stop mlflow
     "${compose[@]}" exec -T postgres pg_restore --username=mlflow --dbname=mlflow --clean --if-exists \
         --exit-on-error --single-transaction <"$1/database.dump"
+    trap - EXIT
     "${compose[@]}" up -d
     wait_for_mlflow
 }

@@ -55,6 +55,8 @@ CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 # A zip archive may unpack to so many bytes, or to so many times its own size.
 MOST_MEMBERS, MOST_RATIO = 1 << 28, 100
 MOST_UNITS = 1000  # of a layer
+# Layers, their weights' first values, regularisers and policies; a convolutional network has about 80.
+MOST_CLASSES = 200
 REMAKE = "Take the file again from where it was made, or train the model again"
 
 
@@ -189,6 +191,8 @@ def check_layers(path: Path, n_variants: int) -> None:
             raise ValueError(f"it holds {', '.join(sorted(archive.namelist()))}")
         config = json.loads(archive.read(CONFIG))
     _check_classes(config, max(MOST_UNITS, 2 * n_variants))
+    if (n_layers := _count_classes(config)) > MOST_CLASSES:
+        raise ValueError(f"it is made of {n_layers:,} objects, more than any network here")
 
 
 def _check_classes(node: Any, most: int) -> None:
@@ -208,6 +212,12 @@ def _check_classes(node: Any, most: int) -> None:
             if limit is not None and not all(number <= limit for number in _list_numbers(value)):
                 raise ValueError(f"its {key} is {value}, beyond {limit}")
             _check_classes(value, most)
+
+
+def _count_classes(node: Any) -> int:
+    if isinstance(node, dict):
+        return ("class_name" in node) + sum(map(_count_classes, node.values()))
+    return sum(map(_count_classes, node)) if isinstance(node, list) else 0
 
 
 def _list_numbers(value: Any) -> list[int | float]:

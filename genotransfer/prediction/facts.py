@@ -16,6 +16,7 @@ MANIFEST = "bundle.json"
 VARIANTS, CALIBRATION, ANCESTRY = "variants.parquet", "calibration.parquet", "ancestry.parquet"
 LEARNERS = "learners.parquet"
 MOST_ROWS, MOST_BYTES = 20_000_000, 1 << 32  # of a table
+ROWS_AT_ONCE = 1 << 16
 REMEDY = "Export the bundle again, or copy the whole folder again from where it was made"
 Count = Annotated[int, Field(ge=0)]
 
@@ -124,6 +125,12 @@ def read_bundle_table(path: Path) -> pd.DataFrame:
             raise ValueError(
                 f"{about.num_rows:,} rows and {size:,} bytes are more than a model has variants for"
             )
+        # What is said of sizes is of packed data; a word that is packed once can be unpacked a million times.
+        unpacked = 0
+        for part in pq.ParquetFile(path).iter_batches(batch_size=ROWS_AT_ONCE):
+            unpacked += part.nbytes
+            if unpacked > MOST_BYTES:
+                raise ValueError(f"it unpacks to more than {MOST_BYTES:,} bytes")
         return pd.read_parquet(path)
     except Exception as error:  # pyarrow raises a kind for each way of being broken
         raise InputError(f"this is no Parquet table: {error}", file=path, remedy=REMEDY) from error

@@ -1,10 +1,12 @@
 """A container that fails is never taken for one that succeeded."""
 
+from threading import Event
+
 import pytest
 from kfp import dsl, local
 
 from components import images
-from pipelines.containers import guard_containers, run_container
+from pipelines.containers import STOPPED, guard_containers, run_container
 
 pytestmark = pytest.mark.containers
 TIMES = 100
@@ -55,10 +57,19 @@ def test_a_component_that_works_has_worked(runner):
 @pytest.mark.parametrize("status", [0, 1, 3, 137])
 def test_the_status_is_the_containers(docker_client, status):
     command = ["python3", "-c", f"import os; os._exit({status})"]
-    assert run_container(docker_client, images.DATA, command, {}) == status
+    assert run_container(docker_client, images.DATA, command, {}, stopping=Event()) == status
+
+
+def test_nothing_is_started_once_the_run_is_to_stop(docker_client):
+    stopping = Event()
+    stopping.set()
+    before = {one.id for one in docker_client.containers.list(all=True, ignore_removed=True)}
+    assert run_container(docker_client, images.DATA, ["sleep", "60"], {}, stopping=stopping) == STOPPED
+    after = docker_client.containers.list(all=True, ignore_removed=True, filters={"ancestor": images.DATA})
+    assert {one.id for one in after if one.attrs["Config"]["Cmd"] == ["sleep", "60"]} <= before
 
 
 def test_a_container_that_wants_too_much_memory_is_told(docker_client, tmp_path, capsys):
     command = ["python3", "-c", "x = bytearray(1 << 30); print(sum(x))"]
-    assert run_container(docker_client, images.DATA, command, {}, mem_limit="64m") != 0
+    assert run_container(docker_client, images.DATA, command, {}, stopping=Event(), mem_limit="64m") != 0
     assert "want of memory" in capsys.readouterr().out

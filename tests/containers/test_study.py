@@ -55,6 +55,12 @@ def test_nothing_is_left_of_the_containers(both, docker_client):
         assert {one.stat().st_uid for one in made} == {TASK_USER}
 
 
+def list_ours(client, folder):
+    """Return the containers of the runs in a folder."""
+    found = client.containers.list(all=True, ignore_removed=True, filters={"label": RUN_LABEL})
+    return [one for one in found if one.labels[RUN_LABEL].startswith(str(folder))]
+
+
 def test_containers_may_do_no_more_than_their_task(docker_client, tmp_path):
     """Looked at while they run; and a run that somebody stops leaves none of them."""
     folder = make_place(tmp_path)
@@ -62,17 +68,16 @@ def test_containers_may_do_no_more_than_their_task(docker_client, tmp_path):
     seen = {}
     while len(seen) < 6:
         assert process.poll() is None, (folder / "said.txt").read_text()
-        for one in docker_client.containers.list(filters={"label": RUN_LABEL}):
-            if one.labels[RUN_LABEL].startswith(str(folder)):
-                seen[one.id] = one.attrs
+        for one in list_ours(docker_client, folder):
+            seen[one.id] = one.attrs
         time.sleep(0.05)
-    process.send_signal(2)
-    assert process.wait(timeout=60) != 0
-    assert [
-        one
-        for one in docker_client.containers.list(all=True, filters={"label": RUN_LABEL})
-        if one.labels[RUN_LABEL].startswith(str(folder))
-    ] == []
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=120) == 130
+    assert list_ours(docker_client, folder) == []
+    told = len(read_all_events(folder))
+    time.sleep(3)
+    assert list_ours(docker_client, folder) == []
+    assert len(read_all_events(folder)) == told
     for attrs in seen.values():
         host, config = attrs["HostConfig"], attrs["Config"]
         assert host["ReadonlyRootfs"] is True
@@ -84,24 +89,74 @@ def test_containers_may_do_no_more_than_their_task(docker_client, tmp_path):
             f"{TASK_USER}" if os.geteuid() == 0 else f"{os.getgid()}"
         )
         writable = {one["Source"] for one in attrs["Mounts"] if one["RW"] and one["Type"] == "bind"}
-        assert all(
-            one.startswith(str(folder / "runs")) or one.endswith(".cache/genotransfer") for one in writable
+        [run] = (folder / "runs").glob("tiny-*")
+        cache = (
+            folder / "runs/.cache/genotransfer" if os.geteuid() == 0 else Path.home() / ".cache/genotransfer"
         )
+        assert {Path(one) for one in writable if not Path(one).is_relative_to(run)} == {cache}
+        assert not [one for one in config["Env"] if one.startswith("MLFLOW_")]
 
 
-def test_files_of_a_study_are_read_and_cannot_be_written(docker_client, tmp_path):
-    from tests.integration.support import make_cohorts
-
+def test_files_of_a_study_are_found_behind_links_and_cannot_be_written(docker_client, tmp_path):
     folder = make_place(tmp_path)
-    make_cohorts(folder)
-    for one in folder.iterdir():
+    (tmp_path / "far").mkdir()
+    make_cohorts(tmp_path / "far")
+    (tmp_path / "near").symlink_to(tmp_path / "far")
+    for one in (tmp_path / "far", *(tmp_path / "far").iterdir()):
         one.chmod(0o755 if one.is_dir() else 0o644)
-    done = run_cli("run", "study.yaml", "--containers", cwd=folder)
+    arguments = ["run", tmp_path / "far/study.yaml", "--set", f"genotypes.folder={tmp_path / 'near'}"]
+    done = run_cli(*arguments, "--containers", cwd=folder)
     assert done.returncode == 0, done.stderr
-    due = run_cli("run", "study.yaml", "--runs", "others", cwd=folder)
+    due = run_cli(*arguments, "--runs", "others", cwd=folder)
     assert due.returncode == 0, due.stderr
     ours, others = (folder / one / "latest/results.csv" for one in ("runs", "others"))
     assert ours.read_bytes() == others.read_bytes()
+
+
+def test_a_retraining_goes_into_containers_too(docker_client, tmp_path):
+    """The cohort lands beside the study; both ways take it, and find the same."""
+    results = []
+    for how in ([], ["--containers"]):
+        (tmp_path / str(len(results))).mkdir()
+        folder = make_place(tmp_path / str(len(results)))
+        make_cohorts(folder)
+        text = (folder / "study.yaml").read_text().replace("threshold: mean", "threshold: 174")
+        text = text.replace("classical: [svm]", "scores: [lasso]").replace(
+            "[none, snp_transfer]", "[score_transfer]"
+        )
+        (folder / "study.yaml").write_text(text + "retraining: {cohorts: landing, least_people: 20}\n")
+        done = run_cli("run", "study.yaml", *how, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        land_cohort(folder / "landing" / "a", "new", 60, 3)
+        if os.geteuid() == 0:
+            for one in (folder / "landing", *(folder / "landing").rglob("*")):
+                os.chown(one, TASK_USER, TASK_USER)
+        done = run_cli("retrain", "study.yaml", *how, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        results.append((folder / "runs/latest/results.csv").read_bytes())
+        done = run_cli("retrain", "study.yaml", *how, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        assert "nothing new" in done.stdout.lower(), done.stdout
+    assert results[0] == results[1]
+
+
+def test_a_store_that_containers_do_not_see_is_told(docker_client, tmp_path):
+    folder = make_place(tmp_path)
+    elsewhere = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/elsewhere.db"}
+    done = run_cli("run", "study.yaml", "--containers", cwd=folder, **elsewhere)
+    assert done.returncode != 0
+    assert "is a file that containers do not see" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have such a folder")
+def test_tasks_are_never_root(docker_client, tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/older").mkdir()
+    (tmp_path / "study.yaml").write_text(TINY)
+    done = run_cli("run", "study.yaml", "--containers", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "tasks in containers are not to be root" in done.stderr
+    assert [one.name for one in (tmp_path / "runs").iterdir()] == ["older"]
 
 
 def test_an_image_of_another_release_stops_at_the_first_task(docker_client, tmp_path):
@@ -113,9 +168,6 @@ def test_an_image_of_another_release_stops_at_the_first_task(docker_client, tmp_
         "import pipelines.containers as c; c.name_release = release.name_release;"
         "from pipelines.cli import main; sys.argv = ['genotransfer', 'run', 'study.yaml', '--containers']; main()"
     )
-    import subprocess
-    import sys
-
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
     )

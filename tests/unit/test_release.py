@@ -53,7 +53,7 @@ def checkout(tmp_path):
 
 
 def test_a_checkout_has_its_commit_and_says_when_it_was_changed(checkout):
-    revision = git(checkout, "rev-parse", "--short=12", "HEAD")
+    revision = git(checkout, "log", "-1", "--abbrev=12", "--format=%h")
     assert ask(checkout) == f"{__version__}-{revision}"
     with (checkout / "genotransfer/panels.py").open("a") as file:
         file.write("# changed\n")

@@ -361,3 +361,30 @@ def test_no_escape_of_a_terminal_is_printed(monkeypatch, capsys, tmp_path):
     said = capsys.readouterr().err
     assert "\x1b]0;" not in said
     assert "\\x1b]0;owned" in said
+
+
+def test_a_table_of_one_word_a_million_times_is_refused(tmp_path, monkeypatch):
+    from genotransfer.prediction import facts
+
+    monkeypatch.setattr(facts, "MOST_BYTES", 1 << 22)
+    pd.DataFrame({"id": ["x" * 100_000] * 5_000}).to_parquet(tmp_path / "a.parquet")
+    assert (tmp_path / "a.parquet").stat().st_size < 1 << 20
+    with pytest.raises(InputError, match="unpacks to more than"):
+        facts.read_bundle_table(tmp_path / "a.parquet")
+
+
+def test_a_network_of_too_many_layers_is_refused(tmp_path):
+    dense = {
+        "module": "keras.layers",
+        "class_name": "Dense",
+        "registered_name": None,
+        "config": {"units": 1000},
+    }
+    whole = {"layers": [dense] * 5_000}
+    with zipfile.ZipFile(tmp_path / "a.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", json.dumps(whole))
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("model.weights.h5", b"")
+    assert (tmp_path / "a.keras").stat().st_size < 10_000
+    with pytest.raises(ValueError, match="more than any network here"):
+        archives.check_layers(tmp_path / "a.keras", 3)
