@@ -1,6 +1,7 @@
 """A study, and then cohorts that land: two retrainings at once, and one with nothing new."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -32,8 +33,16 @@ def place(tmp_path_factory):
         assert done.returncode == 0, done.stderr
         land_cohort(folder / "landing" / "a", "new", 60, 3)
         command = [sys.executable, "-m", "pipelines.cli", "retrain", "study.yaml"]
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
         both = [
-            subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            subprocess.Popen(
+                command,
+                cwd=folder,
+                env=inherited,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
             for _ in range(2)
         ]
         for number, one in enumerate(both):

@@ -280,6 +280,7 @@ def log_bundle(bundle, uri: str, folder: Path, signed: bool) -> str:
     signature = infer_signature(frame, example)
     if not signed:
         signature = ModelSignature(outputs=signature.outputs)
+    known = os.environ.get("MLFLOW_TRACKING_URI")
     before = mlflow.get_tracking_uri()
     try:
         mlflow.set_tracking_uri(uri)
@@ -294,6 +295,11 @@ def log_bundle(bundle, uri: str, folder: Path, signed: bool) -> str:
             )
     finally:
         mlflow.set_tracking_uri(before)
+        # MLflow writes the address into the environment, where later tests would find it.
+        if known is None:
+            os.environ.pop("MLFLOW_TRACKING_URI", None)
+        else:
+            os.environ["MLFLOW_TRACKING_URI"] = known
     return logged.model_uri
 
 
