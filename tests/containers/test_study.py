@@ -1,14 +1,19 @@
 """The same study in containers and in processes: equal results, and containers that may do nothing else."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
 from pipelines.containers import RUN_LABEL
 from tests.containers.conftest import TASK_USER, make_place, read_all_events, start_in
-from tests.integration.support import run_cli
+from tests.integration.support import TINY, make_cohorts, run_cli
+from tests.unit.test_retraining import land_cohort
 
 pytestmark = [
     pytest.mark.containers,
