@@ -10,17 +10,10 @@ from genotransfer.study_files import load_study
 from pipelines.cli import STUDIES
 from pipelines.compilation import write_manifests
 from tests.deploy.api_server import find_programs, serve_kubernetes
-from tests.deploy.cluster_manifests import CRDS, NAMESPACE, build, copy_deploy, find, why_not_build
+from tests.deploy.cluster_manifests import CRDS, NAMESPACE, build, find, why_not_build
 
 pytestmark = pytest.mark.kubernetes
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:genotransfer"
-
-
-@pytest.fixture(scope="module")
-def deploy(tmp_path_factory):
-    copied = copy_deploy(tmp_path_factory.mktemp("copy"))
-    write_manifests(load_study(copied / "examples/study/study.yaml"), copied / "examples/study")
-    return copied
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from jsonschema import ValidationError
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from genotransfer.study_files import load_study
-from pipelines.compilation import write_manifests
 from pipelines.placement import TRACKING_TASKS, TRAINING_TASKS
 from tests.deploy.cluster_manifests import (
     DATABASE,
@@ -23,7 +22,6 @@ from tests.deploy.cluster_manifests import (
     ROOT,
     VERSIONS,
     build,
-    copy_deploy,
     find,
     list_pods,
     validate,
@@ -33,14 +31,6 @@ from tests.deploy.cluster_manifests import (
 pytestmark = pytest.mark.skipif(bool(why_not_build()), reason=why_not_build() or "it can")
 COMPONENTS = sorted(path.parent.name for path in DEPLOY.glob("components/*/kustomization.yaml"))
 CLUSTER_WIDE = {"Namespace"}
-
-
-@pytest.fixture(scope="module")
-def deploy(tmp_path_factory):
-    """A copy of deploy/, its study compiled as its kustomization says."""
-    copied = copy_deploy(tmp_path_factory.mktemp("copy"))
-    write_manifests(load_study(copied / "examples/study/study.yaml"), copied / "examples/study")
-    return copied
 
 
 @pytest.fixture(scope="module")
