@@ -274,20 +274,18 @@ class _Drop:
 
         drawn = tf.random.stateless_uniform(tf.shape(x), tf.stack([self.seed, self.step]))
 
-        @tf.custom_gradient
-        def run(x: Any) -> Any:
+        def run(x: Any) -> tuple[Any, Any]:
             out = tf.nn.relu(x) * tf.cast(drawn >= self.rate, tf.float32)
             return out, lambda gradient: tf.raw_ops.ReluGrad(gradients=gradient, features=out)
 
-        return run(x)
+        return tf.custom_gradient(run)(x)
 
 
 def _multiply(x: Any, kernel: Any) -> Any:
     """Return the product of `x` (n, p) and a kernel; with a gradient for few rows and long kernels."""
     import tensorflow as tf
 
-    @tf.custom_gradient
-    def run(x: Any, kernel: Any) -> Any:
+    def run(x: Any, kernel: Any) -> tuple[Any, Any]:
         def differentiate(gradient: Any) -> tuple[Any, Any]:
             # Half the time of the same product the other way round.
             below = tf.transpose(tf.matmul(kernel, gradient, transpose_b=True))
@@ -295,7 +293,7 @@ def _multiply(x: Any, kernel: Any) -> Any:
 
         return tf.matmul(x, kernel), differentiate
 
-    return run(x, kernel)
+    return tf.custom_gradient(run)(x, kernel)
 
 
 def _normalise(y: Any, scale: Any, offset: Any) -> tuple[Any, Any, Any]:

@@ -32,25 +32,25 @@ def feed(x, y, order):
             yield x[rows], y[rows]
 
     signature = (
-        tf.TensorSpec((None, x.shape[1]), tf.float32),
+        tf.TensorSpec((None, *x.shape[1:]), tf.float32),
         tf.TensorSpec((None,), tf.int32),
     )
     return tf.data.Dataset.from_generator(batches, output_signature=signature)
 
 
 def freeze(whole, depth):
-    """Return the network to its logits, of which the top `depth` layers are trained."""
+    """Return the network to its logits, of which the top `depth` layers are trained, and what it reads.
+
+    Of a convolutional network it is these layers alone, on what a base at prediction puts out: called in
+    a model, the base would drop, whatever it is told.
+    """
     below = list_trainable(whole)[:-depth]
-    if find_network(whole.name).family != CNN:
-        for one in below:
-            for layer in one.weighted:
-                layer.trainable = False
-        return keras.Model(whole.input, whole.get_layer("logits").output)
-    # As Keras's guide to transfer learning has it: a base at prediction, a head in training.
-    base = keras.Model(whole.input, below[-1].last.output)
-    base.trainable = False
-    inputs = keras.Input(whole.input.shape[1:])
-    return keras.Model(inputs, cut_top(whole, depth)(base(inputs, training=False)))
+    if find_network(whole.name).family == CNN:
+        return cut_top(whole, depth), keras.Model(whole.input, below[-1].last.output)
+    for one in below:
+        for layer in one.weighted:
+            layer.trainable = False
+    return keras.Model(whole.input, whole.get_layer("logits").output), None
 
 
 def schedule_rate(settings):
@@ -82,9 +82,9 @@ def list_callbacks(settings):
 def fit_plainly(job, settings):
     whole = build_network(job.network, job.train.dosages.shape[1], window=job.window, seed=job.seed)
     whole.set_weights(job.initial_weights)
-    model = keras.Model(whole.input, whole.get_layer("logits").output)
+    model, base = keras.Model(whole.input, whole.get_layer("logits").output), None
     if job.trainable_layers is not None:
-        model = freeze(whole, job.trainable_layers)
+        model, base = freeze(whole, job.trainable_layers)
     model.compile(
         optimizer=keras.optimizers.Adam(settings.learning_rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -93,6 +93,8 @@ def fit_plainly(job, settings):
     stop, *others = list_callbacks(settings)
     order = batch_order(len(job.train.labels), settings.batch_size, settings.epochs, job.seed)
     x, val_x = (job.standardiser.transform(split.dosages) for split in (job.train, job.validation))
+    if base is not None:
+        x, val_x = np.asarray(base(x, training=False)), np.asarray(base(val_x, training=False))
     with warnings.catch_warnings():
         # Keras 3.15 reads the learning rate in a way NumPy 2 deprecates.
         warnings.filterwarnings(
