@@ -70,7 +70,7 @@ def control_exome(
         All samples are excluded, or no variant passes.
     """
     settings = settings or ExomeSettings()
-    file = open_variants(path)
+    file = open_variants(path, with_depths=bool(settings.depth) and settings.depth_of != "info")
     try:
         kept = choose_samples(file, settings, path)
         chain = SiteFilter(settings, None if len(kept) == len(file.samples) else kept, len(kept))

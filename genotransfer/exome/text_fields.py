@@ -1,0 +1,176 @@
+"""Genotypes and depths of the samples of many lines of a VCF at once.
+
+What is not of the usual shape is only pointed out here: genotypes of allele numbers of two digits or
+of more than two alleles, depths of four digits and more. `TextSite` reads those field by field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Int8, Int64, Shaped, UInt8
+
+from genotransfer.exome.calls import CharacterCalls
+from genotransfer.exome.text_chunks import PADDING, TAB, Chunk
+
+COLON, SLASH, BAR, DOT, ZERO = (np.uint8(ord(character)) for character in ":/|.0")
+NINE = np.uint8(9)
+# After the two alleles and the bar of a genotype, and the colon.
+BEHIND_GENOTYPE = 4
+
+
+@dataclass(frozen=True)
+class Block:
+    """The genotypes, and the depths where they were asked for, of all lines of a chunk.
+
+    Attributes
+    ----------
+    calls, copies : characters of the two alleles, and the copies of the first alternative.
+    usual_calls : lines of which that holds; the others are to be read field by field.
+    depths : -1 where not given; None where they are not at the same place of every line's FORMAT.
+    usual_depths : lines of which the depths hold.
+    """
+
+    calls: CharacterCalls
+    copies: Int8[np.ndarray, "n_lines n_samples"]
+    usual_calls: list[bool]
+    depths: Shaped[np.ndarray, "n_lines n_samples"] | None
+    usual_depths: list[bool]
+
+    def pick(self, line: int) -> CharacterCalls:
+        """Return the genotypes of one line."""
+        return CharacterCalls(self.calls.first[line], self.calls.second[line], self.copies[line])
+
+
+def read_block(chunk: Chunk, n_samples: int, *, with_depths: bool) -> Block | None:
+    """Return the genotypes of a chunk; None where a line has not one field for each sample."""
+    lines = chunk.lines
+    if not lines or any(len(line.starts) != n_samples or line.samples == line.end for line in lines):
+        return None
+    starts = chunk.starts.reshape(len(lines), n_samples)
+    calls, usual_calls, even = read_calls(chunk.text, starts)
+    depths, usual_depths = None, [False] * len(lines)
+    forms = {line.form for line in lines}
+    if with_depths and len(forms) == 1:
+        form = forms.pop().split(b":")
+        at = find_field(chunk, starts, form, form.index(b"DP"), even) if b"DP" in form else None
+        if at is not None:
+            depths, usual_depths = read_depths(chunk.text, at)
+    return Block(calls, calls.count(1), usual_calls, depths, usual_depths)
+
+
+def read_calls(
+    text: UInt8[np.ndarray, " n_bytes"], starts: Int64[np.ndarray, "n_lines n_samples"]
+) -> tuple[CharacterCalls, list[bool], bool]:
+    """Return genotypes of one digit or dot an allele, in which lines they are, and if all are even.
+
+    They are even where every one has two alleles, and another field comes behind it.
+    """
+    # Taking from a shifted view is cheaper than shifting the places.
+    first, bar, second, after = (text[at:].take(starts) for at in range(4))
+    is_pair = bar == SLASH
+    if not is_pair.all():
+        is_pair |= bar == BAR
+    ended = after == COLON
+    ended &= is_pair
+    even = bool(ended.all())
+    if not even:
+        ended |= is_pair & (after == TAB)
+        if not ended.all():
+            alone = is_end(bar)
+            second = np.where(alone, first, second)
+            ended |= alone
+    ended &= is_allele(first)
+    ended &= is_allele(second)
+    return CharacterCalls(first, second), ended.all(axis=1).tolist(), even
+
+
+def find_field(
+    chunk: Chunk,
+    starts: Int64[np.ndarray, "n_lines n_samples"],
+    form: list[bytes],
+    field: int,
+    even: bool,
+) -> Int64[np.ndarray, "n_lines n_samples"] | None:
+    """Return where a field begins in all samples of lines of one FORMAT; None where one leaves out fields.
+
+    Parameters
+    ----------
+    even : each sample begins with a genotype of three characters and a colon.
+    """
+    if field == 0:
+        return starts
+    if field == 1 and even:
+        return starts + BEHIND_GENOTYPE
+    is_colon = chunk.text == COLON
+    for line in chunk.lines:
+        is_colon[line.begin : line.samples] = False
+    colons = np.flatnonzero(is_colon)
+    if len(colons) != starts.size * (len(form) - 1):
+        return None
+    each = colons.reshape(starts.size, len(form) - 1)
+    flat = starts.ravel()
+    if not ((each[:, 0] >= flat).all() and (each[:-1, -1] < flat[1:]).all()):
+        return None
+    return np.asarray(each[:, field - 1] + 1).reshape(starts.shape)
+
+
+def find_field_of_line(
+    text: UInt8[np.ndarray, " n_bytes"], starts: Int64[np.ndarray, " n_samples"], end: int, field: int
+) -> Int64[np.ndarray, " n_samples"]:
+    """Return where a field of each sample of one line begins; in the padding where it is left out."""
+    if field == 0:
+        return starts
+    colons = np.flatnonzero(text[starts[0] : end] == COLON)
+    colons += starts[0]
+    ends = np.append(starts[1:] - 1, end)
+    at = np.searchsorted(colons, starts) + field - 1
+    nothing = len(text) - PADDING
+    found = np.append(colons, nothing)[np.minimum(at, len(colons))]
+    return np.asarray(np.where(found < ends, found + 1, nothing))
+
+
+def read_depths(
+    text: UInt8[np.ndarray, " n_bytes"], at: Int64[np.ndarray, "n_lines n_samples"]
+) -> tuple[Shaped[np.ndarray, "n_lines n_samples"], list[bool]]:
+    """Return integers of three digits at most, -1 where none begins, and in which lines there are no others."""
+    # Two digits fit a byte, so that whole arrays of bytes are counted with.
+    first, second, third = (text[more:].take(at) for more in range(3))
+    ended = is_end(third)
+    ended_early = is_end(second)
+    for digit in (first, second, third):
+        digit -= ZERO
+    given, more = first <= NINE, second <= NINE
+    longest = more & (third <= NINE)
+    ended |= longest
+    ended &= more
+    second += first * NINE
+    second *= more
+    depths: np.ndarray = first + second
+    if longest.any():
+        ended &= ~longest | is_end(text[3:].take(at))
+        wide = depths.astype(np.int16)
+        depths = np.where(longest, wide * np.int16(10) + third, wide)
+    else:
+        depths = depths.view(np.int8)
+    ended |= ended_early
+    if not given.all():
+        ended |= ~given
+        depths = np.where(given, depths, np.int8(-1))
+    usual: list[bool] = ended.all(axis=1).tolist()
+    return depths, usual
+
+
+def is_end(character: UInt8[np.ndarray, "*shape"]) -> Bool[np.ndarray, "*shape"]:
+    """Say which characters end a field."""
+    found = character == TAB
+    found |= character == COLON
+    return np.asarray(found)
+
+
+def is_allele(character: UInt8[np.ndarray, "*shape"]) -> Bool[np.ndarray, "*shape"]:
+    """Say which characters are digits or dots."""
+    found = character - ZERO <= NINE
+    found |= character == DOT
+    return np.asarray(found)
