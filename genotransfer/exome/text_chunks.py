@@ -1,4 +1,4 @@
-"""Whole lines of a VCF in text, some hundred kibibytes at a time, with the places of their samples.
+"""Whole lines of a VCF in text, about a mebibyte at a time, with the places of their samples.
 
 All tabs of a chunk are found at once with numpy, in a thread of its own, which gives up the
 interpreter's lock.
@@ -14,7 +14,7 @@ from jaxtyping import Int64, UInt8
 
 TAB = np.uint8(9)
 FIXED_FIELDS = 9
-CHUNK = 1 << 18
+CHUNK = 1 << 20
 # Bytes of 0 behind the last line, so that what follows a field can be read there too.
 PADDING = 8
 

@@ -1,7 +1,7 @@
 """Genotypes and depths of the samples of many lines of a VCF at once.
 
 What is not of the usual shape is only pointed out here: genotypes of allele numbers of two digits or
-of more than two alleles, depths of four digits and more. `TextSite` reads those field by field.
+of more than two alleles, depths of five digits and more. `TextSite` reads those field by field.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ COLON, SLASH, BAR, DOT, ZERO = (np.uint8(ord(character)) for character in ":/|.0
 NINE = np.uint8(9)
 # After the two alleles and the bar of a genotype, and the colon.
 BEHIND_GENOTYPE = 4
+# So many, which fit two bytes, are read at once.
+MOST_DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def read_calls(
             ended |= alone
     ended &= is_allele(first)
     ended &= is_allele(second)
-    return CharacterCalls(first, second), ended.all(axis=1).tolist(), even
+    return CharacterCalls(first, second), find_usual(ended), even
 
 
 def find_field(
@@ -134,32 +136,32 @@ def find_field_of_line(
 def read_depths(
     text: UInt8[np.ndarray, " n_bytes"], at: Int64[np.ndarray, "n_lines n_samples"]
 ) -> tuple[Shaped[np.ndarray, "n_lines n_samples"], list[bool]]:
-    """Return integers of three digits at most, -1 where none begins, and in which lines there are no others."""
+    """Return integers of four digits at most, -1 where none begins, and in which lines there are no others."""
     # Two digits fit a byte, so that whole arrays of bytes are counted with.
-    first, second, third = (text[more:].take(at) for more in range(3))
-    ended = is_end(third)
-    ended_early = is_end(second)
-    for digit in (first, second, third):
-        digit -= ZERO
+    first, second, digit = (text[more:].take(at) for more in range(3))
+    ended, ended_later = is_end(second), is_end(digit)
+    for one in (first, second, digit):
+        one -= ZERO
     given, more = first <= NINE, second <= NINE
-    longest = more & (third <= NINE)
-    ended |= longest
-    ended &= more
     second += first * NINE
     second *= more
-    depths: np.ndarray = first + second
-    if longest.any():
-        ended &= ~longest | is_end(text[3:].take(at))
+    depths: np.ndarray = (first + second).view(np.int8)
+    for length in range(3, MOST_DIGITS + 1):
+        ended |= more & ended_later
+        more &= digit <= NINE
+        if not more.any():
+            break
         wide = depths.astype(np.int16)
-        depths = np.where(longest, wide * np.int16(10) + third, wide)
+        depths = np.where(more, wide * np.int16(10) + digit, wide)
+        digit = text[length:].take(at)
+        ended_later = is_end(digit)
+        digit -= ZERO
     else:
-        depths = depths.view(np.int8)
-    ended |= ended_early
+        ended |= more & ended_later
     if not given.all():
         ended |= ~given
         depths = np.where(given, depths, np.int8(-1))
-    usual: list[bool] = ended.all(axis=1).tolist()
-    return depths, usual
+    return depths, find_usual(ended)
 
 
 def is_end(character: UInt8[np.ndarray, "*shape"]) -> Bool[np.ndarray, "*shape"]:
@@ -174,3 +176,9 @@ def is_allele(character: UInt8[np.ndarray, "*shape"]) -> Bool[np.ndarray, "*shap
     found = character - ZERO <= NINE
     found |= character == DOT
     return np.asarray(found)
+
+
+def find_usual(usual: Bool[np.ndarray, "n_lines n_samples"]) -> list[bool]:
+    """Say which lines are usual in all their samples."""
+    lines: list[bool] = np.logical_and.reduce(usual, axis=1).tolist()
+    return lines

@@ -1,6 +1,6 @@
 """Records of a VCF in text: a thread reads genotypes and depths of many lines at once, ahead of the reader.
 
-What is not of the usual shape (allele numbers of two digits, depths of four) is read field by field.
+What is not of the usual shape (allele numbers of two digits, depths of five) is read field by field.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from genotransfer.exome.streams import read_pieces, run_ahead
 from genotransfer.exome.text_chunks import FIXED_FIELDS, Chunk, Line, cut_lines, locate
 from genotransfer.exome.text_fields import Block, find_field_of_line, read_block, read_calls, read_depths
 
-CHUNKS_AHEAD = 2
+CHUNKS_AHEAD = 6
 REMEDY = "Check the file with bcftools view"
 
 
