@@ -41,14 +41,14 @@ OURS = (
 )
 # -I keeps bcftools from writing AC, which the split would not renew. Splitting with missing genotypes
 # for the other alternatives is what norm --atomize does; all records of several alternatives are SNPs.
-# What makes it faster, and changes no site: BCF that is not packed between the steps, X and Y left
-# out first, a thread that unpacks, and little packing at the end (b1 is faster than none, u).
+# What makes it faster, and changes no site: BCF that is not packed, to the end (`-Ou -o x.bcf` would
+# pack), X and Y left out first, and a thread that unpacks.
 PIPE = """set -eo pipefail
 bcftools view --threads 1 -I -i 'QUAL>30' -t ^X,Y -S ^"$2" -c 1:nref -Ou "$1" |
 bcftools view -I -i 'SUM(FMT/DP)>=8*'"$4"' && F_MISSING<=0.1' -Ou |
 bcftools norm -a --atom-overlaps . -Ou 2>/dev/null |
 bcftools +setGT -Ou -- -t ./x -n . 2>/dev/null |
-bcftools view -I -c 1:nref -v snps -i 'SUM(FMT/DP)>=8*'"$4"' && F_MISSING<=0.1' -Ob1 -o "$3"
+bcftools view -I -c 1:nref -v snps -i 'SUM(FMT/DP)>=8*'"$4"' && F_MISSING<=0.1' -Ou > "$3"
 """
 
 
