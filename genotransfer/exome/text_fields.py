@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Int8, Int64, Shaped, UInt8
 
 from genotransfer.exome.calls import CharacterCalls
-from genotransfer.exome.text_chunks import PADDING, TAB, Chunk
+from genotransfer.exome.text_chunks import PADDING, TAB, Chunk, Line
 
 COLON, SLASH, BAR, DOT, ZERO = (np.uint8(ord(character)) for character in ":/|.0")
 NINE = np.uint8(9)
@@ -30,7 +30,7 @@ class Block:
     ----------
     calls, copies : characters of the two alleles, and the copies of the first alternative.
     usual_calls : lines of which that holds; the others are to be read field by field.
-    depths : -1 where not given; None where they are not at the same place of every line's FORMAT.
+    depths : -1 where not given; None where the lines have not all one FORMAT.
     usual_depths : lines of which the depths hold.
     """
 
@@ -56,8 +56,14 @@ def read_block(chunk: Chunk, n_samples: int, *, with_depths: bool) -> Block | No
     forms = {line.form for line in lines}
     if with_depths and len(forms) == 1:
         form = forms.pop().split(b":")
-        at = find_field(chunk, starts, form, form.index(b"DP"), even) if b"DP" in form else None
-        if at is not None:
+        if b"DP" in form:
+            field = form.index(b"DP")
+            is_next = even and field == 1
+            at = (
+                starts + BEHIND_GENOTYPE
+                if is_next
+                else find_field(chunk.text, lines, starts, len(form), field)
+            )
             depths, usual_depths = read_depths(chunk.text, at)
     return Block(calls, calls.count(1), usual_calls, depths, usual_depths)
 
@@ -89,48 +95,42 @@ def read_calls(
 
 
 def find_field(
-    chunk: Chunk,
+    text: UInt8[np.ndarray, " n_bytes"],
+    lines: list[Line],
     starts: Int64[np.ndarray, "n_lines n_samples"],
-    form: list[bytes],
+    n_fields: int,
     field: int,
-    even: bool,
-) -> Int64[np.ndarray, "n_lines n_samples"] | None:
-    """Return where a field begins in all samples of lines of one FORMAT; None where one leaves out fields.
+) -> Int64[np.ndarray, "n_lines n_samples"]:
+    """Return where a field of each sample begins; in the padding where it is left out.
 
     Parameters
     ----------
-    even : each sample begins with a genotype of three characters and a colon.
+    text : of the chunk.
+    lines : successive ones, of a FORMAT of `n_fields`.
+    starts : the first byte of each of their samples.
+    field : number of the field, from 0.
     """
     if field == 0:
         return starts
-    if field == 1 and even:
-        return starts + BEHIND_GENOTYPE
-    is_colon = chunk.text == COLON
-    for line in chunk.lines:
-        is_colon[line.begin : line.samples] = False
-    colons = np.flatnonzero(is_colon)
-    if len(colons) != starts.size * (len(form) - 1):
-        return None
-    each = colons.reshape(starts.size, len(form) - 1)
-    flat = starts.ravel()
-    if not ((each[:, 0] >= flat).all() and (each[:-1, -1] < flat[1:]).all()):
-        return None
-    return np.asarray(each[:, field - 1] + 1).reshape(starts.shape)
-
-
-def find_field_of_line(
-    text: UInt8[np.ndarray, " n_bytes"], starts: Int64[np.ndarray, " n_samples"], end: int, field: int
-) -> Int64[np.ndarray, " n_samples"]:
-    """Return where a field of each sample of one line begins; in the padding where it is left out."""
-    if field == 0:
-        return starts
-    colons = np.flatnonzero(text[starts[0] : end] == COLON)
-    colons += starts[0]
-    ends = np.append(starts[1:] - 1, end)
-    at = np.searchsorted(colons, starts) + field - 1
-    nothing = len(text) - PADDING
-    found = np.append(colons, nothing)[np.minimum(at, len(colons))]
-    return np.asarray(np.where(found < ends, found + 1, nothing))
+    begin, flat = lines[0].begin, starts.ravel()
+    marked = text[begin : lines[-1].end] == COLON
+    for line in lines:
+        marked[line.begin - begin : line.samples - begin if line.samples else None] = False
+    colons = np.flatnonzero(marked)
+    colons += begin
+    if len(colons) == len(flat) * (n_fields - 1):
+        each = colons.reshape(len(flat), n_fields - 1)
+        if (each[:, 0] >= flat).all() and (each[:-1, -1] < flat[1:]).all():
+            return np.asarray(each[:, field - 1] + 1).reshape(starts.shape)
+    # Fields at the end may be left out. A tab is before each sample, colons between its fields.
+    marked[flat - 1 - begin] = True
+    ends = np.flatnonzero(marked)
+    ends += begin
+    tabs = np.flatnonzero(text.take(ends) != COLON)
+    wanted = tabs + field
+    found = ends.take(wanted, mode="clip") + 1
+    found[wanted >= np.append(tabs[1:], len(ends))] = len(text) - PADDING
+    return found.reshape(starts.shape)
 
 
 def read_depths(

@@ -19,7 +19,7 @@ from genotransfer.exome.calls import ABSENT, UNCALLED, Calls, CharacterCalls, Wi
 from genotransfer.exome.sites import Site
 from genotransfer.exome.streams import read_pieces, run_ahead
 from genotransfer.exome.text_chunks import FIXED_FIELDS, Chunk, Line, cut_lines, locate
-from genotransfer.exome.text_fields import Block, find_field_of_line, read_block, read_calls, read_depths
+from genotransfer.exome.text_fields import Block, find_field, read_block, read_calls, read_depths
 
 CHUNKS_AHEAD = 6
 REMEDY = "Check the file with bcftools view"
@@ -58,9 +58,9 @@ class TextSite(Site):
         block = self.block
         if block is not None and block.depths is not None:
             return block.depths[self.at] if block.usual_depths[self.at] else self._parse_depths()
-        text = self.chunk.text
-        places = find_field_of_line(text, self._find_starts(), self.line.end, form.index(b"DP"))
-        depths, usual = read_depths(text, places[None])
+        starts, field = self._find_starts()[None], form.index(b"DP")
+        places = find_field(self.chunk.text, [self.line], starts, len(form), field)
+        depths, usual = read_depths(self.chunk.text, places)
         return depths[0] if usual[0] else self._parse_depths()
 
     def read_info_depth(self) -> float:

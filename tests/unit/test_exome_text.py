@@ -108,6 +108,8 @@ def test_many_at_once_is_one_by_one(tmp_path_factory, lines, chunk, end, last, w
         ("GT:DP", "0/1:7", np.int8),
         ("GT:DP", "./.:.", np.int8),
         ("GT:DP", "1:31", np.int8),
+        ("GT:DP:GQ", "0/1:31", np.int8),
+        ("GT:AD:DP", "./.", np.int8),
         ("GT:DP:GQ", "0/1:123:9", np.int16),
         ("GT:DP", "0|1:9999", np.int16),
         ("GT:AD:DP:GQ", "0/1:3,4:7:9", np.int8),
