@@ -46,7 +46,7 @@ def control_exome(
 ) -> ExomeResult:
     """Filter a multi-sample VCF or BCF file, and write what is left as a PLINK fileset.
 
-    Records are read one by one: of those removed nothing is held, of those kept the names; the
+    Of records that are removed nothing is held, of those kept the names; the
     genotypes are held for a block of 2^24 at a time.
 
     Parameters
