@@ -16,6 +16,7 @@ import yaml
 
 from genotransfer.config import Study, Tracking
 from genotransfer.errors import InputError
+from genotransfer.exome_cnn.settings import KIND, ExomeCnnStudy
 from genotransfer.formats.files import decode_text
 from genotransfer.plain_yaml import read_yaml
 from genotransfer.settings import Settings
@@ -106,6 +107,11 @@ def _find_transfer_loops(study: Study, here: bool) -> dict[str, Any]:
     return {"phenotypes": study.phenotype_names, "families": families}
 
 
+def _find_forms(study: ExomeCnnStudy, here: bool) -> dict[str, Any]:
+    # From one to three dimensions networks take longer.
+    return {"forms": study.loops[::-1] if here else study.loops}
+
+
 KINDS: dict[str, PipelineKind] = {
     "study": PipelineKind(
         name="transfer-study",
@@ -122,6 +128,15 @@ KINDS: dict[str, PipelineKind] = {
         compose="compose_retraining",
         settings=Study,
         loops=_find_transfer_loops,
+    ),
+    KIND: PipelineKind(
+        name="exome-cnn",
+        module="pipelines.exome_cnn",
+        pipeline="exome_cnn",
+        compose="compose_exome_cnn",
+        settings=ExomeCnnStudy,
+        loops=_find_forms,
+        folder=STUDIES / KIND,
     ),
 }
 

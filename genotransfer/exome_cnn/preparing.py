@@ -85,6 +85,11 @@ def open_exome(genotypes_folder: str | Path) -> Genotypes:
     return Genotypes.open(Path(genotypes_folder) / FILESET)
 
 
+def find_annotation(genotypes_folder: str | Path) -> Path:
+    """Return where the genes of the variants are, in a folder that `prepare_exome` made."""
+    return Path(genotypes_folder) / ANNOTATION
+
+
 def read_labels(phenotypes_folder: str | Path) -> Int8[np.ndarray, " n"]:
     """Return the labels of everybody, 1 case and 0 control, in the order of the genotypes."""
     table = read_phenotype_table(Path(phenotypes_folder) / "phenotypes.tsv")

@@ -32,8 +32,9 @@ def lay_out_table_1(configurations: pd.DataFrame, first_layers: str) -> pd.DataF
     printed = [
         (one.form, one.filters, one.batch_size, one.train, one.test, one.note) for one in published.TABLE_1
     ]
-    mine = configurations[configurations["layers"] == first_layers]
-    return _set_beside(pd.DataFrame(printed, columns=TABLE_1_COLUMNS), mine, TABLE_1_COLUMNS[:3])
+    mine = (configurations["layers"] == first_layers) | (configurations["form"] == "dense")
+    table = pd.DataFrame(printed, columns=TABLE_1_COLUMNS)
+    return _set_beside(table, configurations, mine, TABLE_1_COLUMNS[:3])
 
 
 def lay_out_table_2(configurations: pd.DataFrame, filters: int, batch_size: int) -> pd.DataFrame:
@@ -51,10 +52,9 @@ def lay_out_table_2(configurations: pd.DataFrame, filters: int, batch_size: int)
     printed = [
         (one.form, "x".join(map(str, one.layers)), one.train, one.test, one.note) for one in published.TABLE_2
     ]
-    mine = configurations[
-        (configurations["filters"] == filters) & (configurations["batch_size"] == batch_size)
-    ]
-    return _set_beside(pd.DataFrame(printed, columns=TABLE_2_COLUMNS), mine, TABLE_2_COLUMNS[:2])
+    mine = (configurations["filters"] == filters) & (configurations["batch_size"] == batch_size)
+    table = pd.DataFrame(printed, columns=TABLE_2_COLUMNS)
+    return _set_beside(table, configurations, mine, TABLE_2_COLUMNS[:2])
 
 
 def tabulate_ceilings(
@@ -81,9 +81,12 @@ def tabulate_ceilings(
     return pd.DataFrame(rows), find_heritability(published.HEADLINE, case_share)
 
 
-def _set_beside(printed: pd.DataFrame, configurations: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    ours: pd.DataFrame = configurations[keys].drop_duplicates()
-    for protocol, mine in configurations.groupby("protocol", sort=False):
+def _set_beside(
+    printed: pd.DataFrame, configurations: pd.DataFrame, wanted: pd.Series, keys: list[str]
+) -> pd.DataFrame:
+    ours: pd.DataFrame = configurations.loc[wanted, keys].drop_duplicates()
+    for protocol, every in configurations.groupby("protocol", sort=False):
+        mine = every[wanted.loc[every.index]]
         means = (
             100 * mine.groupby(keys, sort=False)[["train_accuracy", "test_accuracy"]].mean()
         ).reset_index()

@@ -35,7 +35,7 @@ def draw_protocols(path: str | Path, results: pd.DataFrame) -> Path:
     for at, row in enumerate(whole.to_dict("records")):
         colour = COLOURS[str(row["protocol"])]
         folds = results[(results["protocol"] == row["protocol"]) & (results["fold"] != "all")]["accuracy"]
-        axes.plot(np.full(len(folds), at + 0.15), folds, ".", color=colour, alpha=0.5)
+        axes.plot(np.full(len(folds), at - 0.15), folds, ".", color=colour, alpha=0.5)
         accuracy = float(row["accuracy"])
         reach = [[accuracy - row["low"]], [row["high"] - accuracy]]
         axes.errorbar(at, accuracy, reach, fmt="o", color=colour, capsize=4)
