@@ -210,7 +210,7 @@ def test_the_report_says_what_was_measured(finished, tmp_path):
         tmp_path / "summary.md",
     )
     written = pd.read_csv(tmp_path / "report" / "results.csv", dtype={"fold": str})
-    pd.testing.assert_frame_equal(written, results, rtol=1e-5)
+    pd.testing.assert_frame_equal(written, results, rtol=1e-5, check_dtype=False)
     page = (tmp_path / "report" / "report.html").read_text()
     honest = results[(results["protocol"] == "honest") & (results["fold"] == "all")].iloc[0]
     assert f"{100 * honest['accuracy']:.1f}\N{NO-BREAK SPACE}% of people who were set apart" in page
@@ -244,12 +244,14 @@ def test_the_choice_goes_by_those_who_watch_and_never_by_the_test():
 def test_the_scale_is_the_standardisers_whatever_the_blocks():
     rng = np.random.default_rng(3)
     dosages = rng.integers(-1, 3, size=(40, 1100)).astype(np.int8)
-    whole, parts = Standardiser.fit(dosages), fit_scale(dosages)
+    whole, parts = Standardiser.fit(dosages), fit_scale("ann_1", dosages)
     np.testing.assert_array_equal(whole.mean, parts.mean)
     np.testing.assert_array_equal(whole.sd, parts.sd)
     weights = rng.uniform(0.5, 2, size=1100)
-    weighed = fit_scale(dosages, weights).transform(dosages)
+    weighed = fit_scale("cnn_2d", dosages, weights).transform(dosages)
     np.testing.assert_allclose(weighed, whole.transform(dosages) * weights, rtol=1e-5, atol=1e-6)
+    # A network of form 3d reads which genotype somebody has: copies + 1, and 0 for missing.
+    np.testing.assert_array_equal(fit_scale("cnn_3d", dosages).transform(dosages), dosages + 1)
 
 
 def test_weights_of_genes_reach_their_variants(laid, tmp_path):
@@ -436,5 +438,7 @@ def test_weights_of_genes_ask_for_gene_models():
     files = {"kind": "files", "genotypes": "a.vcf", "phenotypes": "b", "column": "c"}
     with pytest.raises(ValueError, match=r"gene_weights needs exome\.genes"):
         make_study(exome=files, gene_weights="w.tsv")
+    with pytest.raises(ValueError, match="form 3d reads genotypes"):
+        make_study(gene_weights="w.tsv", sweep={"forms": ["3d"]})
     study = make_study(exome=files | {"genes": "g.txt"}, gene_weights="w.tsv")
     assert study.list_inputs() == ["w.tsv", "a.vcf", "b", "g.txt"]
