@@ -60,6 +60,8 @@ def test_the_command_of_exomes_takes_their_studies_only(tmp_path):
     (tmp_path / "x.yaml").write_text("pipeline: exome-cnn\nname: x\npeople: {folds: 1}\n")
     with pytest.raises(InputError, match=r"x\.yaml, row 3: people\.folds: input should be greater than"):
         exome_cnn(str(tmp_path / "x.yaml"), runs=tmp_path / "runs")
-    with pytest.raises(StudyError, match="demo is no study of an exome. Begin it with 'pipeline: exome-cnn'"):
+    with pytest.raises(
+        StudyError, match=r"demo is no study of an exome\. Begin it with 'pipeline: exome-cnn'"
+    ):
         exome_cnn("demo", runs=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
