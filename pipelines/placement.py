@@ -1,7 +1,6 @@
 """The pipeline as a cluster runs it: the same function, its tasks placed as the study's `cluster` says."""
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 from kfp import dsl, kubernetes
@@ -10,20 +9,10 @@ from kfp.dsl import pipeline_context
 from components import images
 from genotransfer.cluster_settings import Cluster, Gpu
 from genotransfer.release import RELEASE_VARIABLE, name_release
-from pipelines import retraining, transfer_study
-
-PIPELINES: dict[str, tuple[str, str, str, Callable[..., None]]] = {
-    "study": (
-        transfer_study.NAME,
-        transfer_study.TITLE,
-        transfer_study.DESCRIPTION,
-        transfer_study.compose_study,
-    ),
-    "retraining": (retraining.NAME, retraining.TITLE, retraining.DESCRIPTION, retraining.compose_retraining),
-}
+from pipelines.kinds import KINDS
 
 # The tasks that train networks, and take a GPU.
-TRAINING_TASKS = ("train-source-models", "transfer-models")
+TRAINING_TASKS = ("train-source-models", "transfer-models", "train-exome-networks")
 TRACKING_TASKS = (
     "track-study",
     "register-models",
@@ -31,11 +20,12 @@ TRACKING_TASKS = (
     "train-scores",
     "measure-drift",
     "plan-retraining",
+    "track-exome",
 )
 # What it looks at is no input that KFP knows of: what was found before may not be so now.
 LOOKING_TASK = "plan-retraining"
-# It fails by the user's mistakes alone, which no second try mends.
-PLANNING_TASK = "plan-study"
+# They fail by the user's mistakes alone, which no second try mends.
+PLANNING_TASKS = ("plan-study", "plan-exome-study")
 HOUR = 3600
 DAY = 24 * HOUR
 
@@ -46,13 +36,14 @@ def place_pipeline(cluster: Cluster, kind: str = "study") -> Any:
     Parameters
     ----------
     cluster : where and how it runs.
-    kind : ``study`` or ``retraining``.
+    kind : of `pipelines.kinds.KINDS`.
 
     Returns
     -------
     A KFP graph component, to be compiled.
     """
-    name, title, description, compose = PIPELINES[kind]
+    module = KINDS[kind].open_module()
+    compose = getattr(module, KINDS[kind].compose)
 
     @functools.wraps(compose)
     def placed(*arguments: Any, **named: Any) -> None:
@@ -61,9 +52,9 @@ def place_pipeline(cluster: Cluster, kind: str = "study") -> Any:
             place_task(task, cluster)
 
     return dsl.pipeline(
-        name=name,
-        description=description,
-        display_name=title,
+        name=module.NAME,
+        description=module.DESCRIPTION,
+        display_name=module.TITLE,
         pipeline_root=cluster.pipeline_root or None,
         pipeline_config=_configure(cluster),
     )(placed)
@@ -79,7 +70,7 @@ def place_task(task: dsl.PipelineTask, cluster: Cluster) -> None:
         task.set_cpu_request(requests.cpu)
     if requests.memory:
         task.set_memory_request(requests.memory)
-    if cluster.retries.count and name != PLANNING_TASK:
+    if cluster.retries.count and name not in PLANNING_TASKS:
         task.set_retry(
             cluster.retries.count,
             backoff_duration=f"{cluster.retries.back_off}s",

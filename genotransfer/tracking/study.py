@@ -6,26 +6,21 @@ in batches: one metric at a time is ten times slower.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from genotransfer import __version__
 from genotransfer.config import Study
-from genotransfer.events import JOB_VARIABLE
 from genotransfer.formats.files import replace_together
 from genotransfer.stages.curves import read_curves
 from genotransfer.tracking.client import connect, find_uri
 from genotransfer.tracking.datasets import Datum, log_datasets
+from genotransfer.tracking.runs import log_in_batches, make_metrics, make_params, open_study_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric
 
 NOT_METRICS = {"phenotype", "method", "panel", "model", "key", "part", "fit_on", "n_snps", "trainable_layers"}
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
@@ -71,26 +66,17 @@ def track_study(
     members = pd.read_parquet(Path(selection_folder) / "members.parquet")
     curves = read_curves(list(models.values())).take(chosen["key"])
     report = Path(report_folder)
-    owned = "MLFLOW_RUN_ID" not in os.environ  # a run of KFP's plugin is the plugin's to end
-    with connect(uri) as client:
-        parent = _open_study_run(client, study, uri, os.environ.get(JOB_VARIABLE) or job)
-        try:
-            _log_study(client, parent, study, results, report)
-            log_datasets(client, parent, data or [])
-            runs = {"study": parent}
-            merged = chosen.merge(results.drop(columns=_shared(chosen, results)), on=["phenotype", "method"])
-            for _, row in merged.iterrows():
-                mine = (members["phenotype"] == row["phenotype"]) & (members["method"] == row["method"])
-                folders = [Path(models[one["part"]]) / one["key"] for _, one in members[mine].iterrows()]
-                run = _log_choice(client, parent, study, row, folders, curves, report)
-                runs[f"{row['phenotype']}/{row['method']}"] = run
-        except BaseException:
-            if owned:
-                with contextlib.suppress(Exception):
-                    client.set_terminated(parent, "FAILED")
-            raise
-        if owned:
-            client.set_terminated(parent)
+    tags = {"source": study.source, "target": study.target}
+    with connect(uri) as client, open_study_run(client, study, uri, job, tags) as parent:
+        _log_study(client, parent, study, results, report)
+        log_datasets(client, parent, data or [])
+        runs = {"study": parent}
+        merged = chosen.merge(results.drop(columns=_shared(chosen, results)), on=["phenotype", "method"])
+        for _, row in merged.iterrows():
+            mine = (members["phenotype"] == row["phenotype"]) & (members["method"] == row["method"])
+            folders = [Path(models[one["part"]]) / one["key"] for _, one in members[mine].iterrows()]
+            run = _log_choice(client, parent, study, row, folders, curves, report)
+            runs[f"{row['phenotype']}/{row['method']}"] = run
     with replace_together(tracked) as [path]:
         path.write_text(json.dumps(runs, indent=1))
 
@@ -99,42 +85,10 @@ def _shared(chosen: pd.DataFrame, results: pd.DataFrame) -> list[str]:
     return [str(name) for name in results if name in chosen and name not in {"phenotype", "method"}]
 
 
-def _open_study_run(client: MlflowClient, study: Study, uri: str, job: str) -> str:
-    if run_id := os.environ.get("MLFLOW_RUN_ID"):
-        return run_id
-    experiment = client.get_experiment_by_name(study.tracking.experiment)
-    if experiment is not None:
-        experiment_id = experiment.experiment_id
-    else:
-        place = None
-        if uri.startswith("sqlite:///"):
-            place = (Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlflow-artifacts").as_uri()
-        experiment_id = client.create_experiment(study.tracking.experiment, artifact_location=place)
-    if job:
-        _end_interrupted(client, experiment_id, job)
-    tags = {"study": study.name, "source": study.source, "target": study.target, "version": __version__}
-    tags |= {"job": job} if job else {}
-    run = client.create_run(experiment_id, run_name=study.name, tags=tags)
-    client.log_batch(
-        run.info.run_id, params=_make_params(_flatten(json.loads(study.to_json(with_cluster=False))))
-    )
-    return str(run.info.run_id)
-
-
-def _end_interrupted(client: MlflowClient, experiment_id: str, job: str) -> None:
-    """Mark what an earlier try of the same job left running as killed, and the runs under it."""
-    quote = '"' if "'" in job else "'"  # the name of a folder may hold one
-    for run in client.search_runs([experiment_id], f"tags.job = {quote}{job}{quote}"):
-        under = f"tags.mlflow.parentRunId = '{run.info.run_id}'"
-        left = client.search_runs([experiment_id], f"{under} and attributes.status = 'RUNNING'")
-        for one in [*left, *([run] if run.info.status == "RUNNING" else [])]:
-            client.set_terminated(one.info.run_id, "KILLED")
-
-
 def _log_study(client: MlflowClient, run: str, study: Study, results: pd.DataFrame, report: Path) -> None:
     means = results.groupby("method")[["ed_accuracy", "fd_accuracy", "fd_auc"]].mean()
     values = {f"mean_{name}_{method}": value for name in means for method, value in means[name].items()}
-    client.log_batch(run, metrics=_make_metrics(values))
+    client.log_batch(run, metrics=make_metrics(values))
     client.log_artifacts(run, str(report))
     client.log_text(run, study.to_json(with_cluster=False), "study.json")
     client.log_table(run, pd.read_parquet(report / "leaderboard.parquet"), "leaderboard.json")
@@ -155,40 +109,14 @@ def _log_choice(
     run = str(client.create_run(experiment, run_name=name, tags=tags).info.run_id)
     names = ("phenotype", "method", "fit_on", "panel", "n_snps", "model", "trainable_layers", "n_tied")
     curve = curves[curves["key"] == row["key"]]
-    metrics = _make_metrics({name: row[name] for name in row.index if name not in NOT_METRICS})
+    metrics = make_metrics({name: row[name] for name in row.index if name not in NOT_METRICS})
     for point in curve.to_dict("records"):
-        metrics += _make_metrics({one: point[one] for one in CURVES if one in point}, int(point["epoch"]))
-    params = _make_params({name: row[name] for name in names})
-    for start in range(0, max(len(metrics), 1), 1000):  # MLflow's limit on one batch
-        client.log_batch(run, metrics=metrics[start : start + 1000], params=params if start == 0 else [])
+        metrics += make_metrics({one: point[one] for one in CURVES if one in point}, int(point["epoch"]))
+    params = make_params({name: row[name] for name in names})
+    log_in_batches(client, run, metrics, params)
     for folder in models:
         client.log_artifacts(run, str(folder), "model" if len(models) == 1 else f"model/{folder.name}")
     for figure in sorted((report / "figures").glob(f"*{study.target}_{row['phenotype']}_*.png")):
         client.log_artifact(run, str(figure), "figures")
     client.set_terminated(run)
     return run
-
-
-def _make_params(values: dict[str, Any]) -> list[Any]:
-    from mlflow.entities import Param
-
-    return [Param(name, str(value)[:6000]) for name, value in values.items()]
-
-
-def _make_metrics(values: dict[str, Any], step: int = 0) -> list[Metric]:
-    """Return the finite numbers among the values; an undefined metric is not logged."""
-    from mlflow.entities import Metric
-
-    now = int(time.time() * 1000)
-    numbers = {name: pd.to_numeric(value, errors="coerce") for name, value in values.items()}
-    return [Metric(name, float(value), now, step) for name, value in numbers.items() if pd.notna(value)]
-
-
-def _flatten(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{above}{name}.")
-        else:
-            flat[f"{above}{name}"] = value
-    return flat
