@@ -13,6 +13,7 @@ from genotransfer.interpretation.activation import map_activations
 from genotransfer.interpretation.attributions import expect_gradients, integrate_gradients, sum_bins
 from genotransfer.interpretation.inherent import carry_impurity, measure_coefficients, measure_impurity
 from genotransfer.interpretation.outputs import Output, take_gradient, take_output
+from genotransfer.interpretation.patterns import correlate_output, pursue_output
 from genotransfer.interpretation.permutation import REPEATS, permute_bins
 from genotransfer.models.predictors import Predictor, ScorePredictor
 from genotransfer.models.standardise import Standardiser
@@ -20,6 +21,8 @@ from genotransfer.randomness import make_generator
 
 # Measures, the one that ranks a model's variants first: the first that the model has.
 KINDS = (
+    "pursuit",
+    "pattern",
     "expected_gradients",
     "impurity",
     "carried_impurity",
@@ -104,9 +107,10 @@ def explain_model(
 
     Gradients are summed within a bin person by person, so that variants that say the same add up, and
     those that cancel each other do not count; then the absolute sums are averaged over people. Impurity
-    is summed. A polygenic score's coefficients are absolute effects times the dosage's standard
-    deviation, and of a bin the standard deviation of what its variants add to the score. What is
-    permuted is a bin as a whole.
+    is summed. A pattern is the squared correlation of the dosage with the output, of a bin its largest.
+    A polygenic score's coefficients are absolute effects times the dosage's standard deviation, and of a
+    bin the standard deviation of what its variants add to the score. What is permuted is a bin as a
+    whole.
 
     Parameters
     ----------
@@ -134,8 +138,12 @@ def explain_model(
     found |= _measure_inherent(predictor, values, numbers, asked)
     if "activation" in asked and (maps := map_activations(predictor, values[explained])) is not None:
         found["activation"] = _summarise("activation", maps, values[explained], numbers)
-    leading = next((found[kind] for kind in KINDS if kind in found), None)
     output = take_output(predictor)
+    if asked & {"pursuit", "pattern"}:
+        told = output(values) if people.rest is None else output(values) + people.rest
+        found |= _measure_patterns(values, told, numbers)
+    # What the model itself holds says better than a pattern which bins it reads.
+    leading = next((found[kind] for kind in (*KINDS[2:], "pattern") if kind in found), None)
     if asked & {"permutation_change", "permutation_loss"}:
         found |= _permute(output, values, people, numbers, leading, seed, effort)
     chosen = {kind: found[kind] for kind in KINDS if kind in found and kind in asked}
@@ -176,6 +184,19 @@ def _measure_gradients(
         told = integrate_gradients(gradient, ones, values.mean(axis=0))
         found["integrated_gradients"] = _summarise("integrated_gradients", told, ones, bins)
     return found
+
+
+def _measure_patterns(
+    values: Float32[np.ndarray, "n m"], output: Float64[np.ndarray, " n"], bins: Int64[np.ndarray, " m"]
+) -> dict[str, Importance]:
+    correlation = correlate_output(values, output)
+    strongest = np.zeros(int(bins.max()) + 1)
+    np.maximum.at(strongest, bins, correlation**2)
+    shares, signs = pursue_output(values, output)
+    return {
+        "pattern": Importance("pattern", correlation**2, strongest, np.sign(correlation).astype(np.int8)),
+        "pursuit": Importance("pursuit", shares, np.bincount(bins, shares), signs.astype(np.int8)),
+    }
 
 
 def _measure_inherent(

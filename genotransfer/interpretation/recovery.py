@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
 
 from genotransfer.genotypes import Genotypes
+from genotransfer.interpretation.tables import list_leads
 from genotransfer.linkage import BIN_R2, BIN_REACH, compute_cross_r2
 
 PROXY_COLUMNS = ["id", "risk_id", "risk_r2"]
@@ -111,15 +111,49 @@ def measure_chance(ids: pd.Series, proxies: pd.DataFrame, *, least: float = BIN_
     return float(ids.isin(hits).mean()) if len(ids) else float("nan")
 
 
-def rank_association(table: pd.DataFrame, bins: Float64[np.ndarray, " n"] | None = None) -> pd.DataFrame:
-    """Return an association's variants by rising p: what an explanation is to be compared with.
+def mark_proxies(table: pd.DataFrame, proxies: pd.DataFrame) -> pd.DataFrame:
+    """Add risk_id and risk_r2 to a table of variants by id; None and 0 where none is near."""
+    known = proxies.set_index("id")
+    ids = table["id"]
+    return table.assign(
+        risk_id=ids.map(known["risk_id"]).astype(object),
+        risk_r2=ids.map(known["risk_r2"]).astype(float).fillna(0.0),
+    )
+
+
+def assess_importance(table: pd.DataFrame, proxies: pd.DataFrame, n_risk: int) -> pd.DataFrame:
+    """Return how each measure of a model recovers the true risk SNPs, by bins and by single variants.
 
     Parameters
     ----------
-    table : SNP and P in PLINK's columns.
-    bins : number of each row's bin; of each bin its first variant stays. All stay when None.
+    table : from `tables.tabulate_importance`.
+    proxies : from `find_proxies`.
+    n_risk : number of true risk SNPs.
+
+    Returns
+    -------
+    kind, ranked (``bins`` or ``variants``), first_id, and the columns of `Recovery.to_row`.
     """
-    table = table if bins is None else table.assign(bin=bins)
-    ordered = table[table["P"].notna()].sort_values("P", kind="stable")
-    ordered = ordered.rename(columns={"SNP": "id"})
-    return ordered if bins is None else ordered.drop_duplicates("bin")
+    rows = []
+    for kind, part in mark_proxies(table, proxies).groupby("kind", sort=False):
+        orders = {"bins": list_leads(part), "variants": part.sort_values("rank", kind="stable")}
+        for ranked, ordered in orders.items():
+            first = ordered["id"].iloc[0]
+            rows.append(
+                {"kind": kind, "ranked": ranked, "first_id": first}
+                | measure_recovery(ordered, n_risk).to_row()
+            )
+    return pd.DataFrame(rows)
+
+
+def assess_association(association: pd.DataFrame, proxies: pd.DataFrame, n_risk: int) -> Recovery:
+    """Return how the p-values of an association recover the true risk SNPs, variant by variant.
+
+    Parameters
+    ----------
+    association : SNP and P, in PLINK's columns.
+    proxies : from `find_proxies`.
+    n_risk : number of true risk SNPs.
+    """
+    tested = association[association["P"].notna()].sort_values("P", kind="stable")
+    return measure_recovery(mark_proxies(tested.rename(columns={"SNP": "id"}), proxies), n_risk)
