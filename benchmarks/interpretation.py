@@ -7,7 +7,7 @@ source. Beside the models stands the association itself: the variant of the smal
 
     python -m benchmarks.interpretation                        # 40 replicates; about a minute each
     python -m benchmarks.interpretation --replicates 4         # some of them
-    python -m benchmarks.interpretation --networks cnn_1d cnn_2d cnn_3d --out runs/bench-cnn --only-networks
+    python -m benchmarks.interpretation --networks cnn_2d cnn_3d --out runs/bench-cnn --only-networks
 
 Replicates that were run before are not run again. Rows go to --out, a file a replicate and all of them in
 interpretation.csv; the shares are printed.
@@ -23,9 +23,9 @@ from pathlib import Path
 import pandas as pd
 
 OUT = Path("runs/bench-interpretation")
-NETWORKS = ("ann_1", "gru_1", "lstm_1", "bilstm_1")
+NETWORKS = ("ann_1", "gru_1", "lstm_1", "bilstm_1", "cnn_1d")
 FIRST_SEED = 52000
-BY = ["family", "panel", "kind", "ranked"]
+BY = ["family", "panel", "people", "kind", "ranked"]
 
 
 def main() -> int:
@@ -61,13 +61,13 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    family, panel, kind, ranked; n (replicates), hits, share, low and high (Wilson's 95 % interval),
+    family, panel, people, kind, ranked; n (replicates), hits, share, low and high (Wilson's 95 % interval),
     precision_5 and found_10 (means), n_snps (median), chance_panel (mean).
     """
     from genotransfer.intervals import wilson_interval
 
     made = []
-    for names, group in rows.groupby(BY, sort=False):
+    for names, group in rows.fillna({"people": "TD"}).groupby(BY, sort=False):
         hits = int((group["first_rank"] == 1).sum())
         low, high = wilson_interval(hits, len(group))
         made.append(

@@ -1,9 +1,9 @@
 """One replicate of the interpretation benchmark: new genotypes, a phenotype, every family explained.
 
-The classical models and networks learn from the source's 700 people; the panel of each is the best of
-four on the source's ED (``chosen``) or, to see what the ranking itself is worth, the widest (``wide``). The
-polygenic scores, the best of each method, and the study's one model of all are the study's own. All are
-explained as a study does it, by the source's people of VD and ED.
+The classical models and networks learn from the source's 700 people; the panel of each is the best of a
+few on the source's ED (``chosen``) or, to see what the ranking itself is worth, the widest (``wide``). The
+polygenic scores, and what a study chooses among them, are the study's own, learnt from both populations.
+All are explained as a study does it, by the source's people of VD and ED, and once more by all who learn.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 
 from genotransfer.baselines import PanelData
+from genotransfer.candidates import CHOSEN
 from genotransfer.config import Study
 from genotransfer.interpretation.cohort import Cohort
 from genotransfer.interpretation.explain import Effort
@@ -44,8 +45,11 @@ ROLES = ("source", "target", "final")
 HERITABILITY, RISK_SNPS = 0.5, 5
 # Every other of the default thresholds, from the narrowest panel to one of a thousand SNPs or two.
 THRESHOLDS = (5e-5, 4e-4, 0.0026, 0.0175)
-EFFORT = Effort(permuted=10, repeats=3)
-MEASURES = ("pursuit", "pattern", "expected_gradients", "impurity", "activation", "permutation_change")
+NETWORK_PANELS = 3  # the widest costs most of a network's time
+EFFORT = Effort(people=40, background=25, permuted=5, repeats=2)
+SCORES = ("clumping", "lasso", "susie", "susie_joint")
+PATTERNS = ("pursuit", "pattern")
+MEASURES = (*PATTERNS, "expected_gradients", "impurity", "activation", "permutation_change")
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,14 @@ class Ground:
     Attributes
     ----------
     cohort : the source's people of VD and ED, by whom all models are explained.
+    everyone : all of the source's people that learn.
     proxies : variants in LD with true risk SNPs in the source, see `find_proxies`.
     n_risk : number of risk SNPs with an effect.
     tested : ids of all variants that passed quality control.
     """
 
     cohort: Cohort
+    everyone: Cohort
     proxies: pd.DataFrame
     n_risk: int
     tested: pd.Series
@@ -75,7 +81,8 @@ def make_study(seed: int) -> Study:
         "phenotypes": preset,
         "splits": {"final": 20},
         "panels": {"source": list(THRESHOLDS)},
-        "transfer": {"methods": ["none", "snp_transfer", "score_transfer"]},
+        "transfer": {"methods": ["score_transfer"]},
+        "models": {"scores": list(SCORES)},
         "outputs": {"figures": False},
     }
     return parse_study(json.dumps(raw))
@@ -95,7 +102,8 @@ def run_replicate(seed: int, networks: list[str], trainer: Trainer, folder: Path
     Returns
     -------
     seed; family, model, panel (``chosen`` or ``wide``), n_snps, n_read (variants that can have importance),
-    accuracy (on the source's ED), kind, ranked, the columns of `Recovery`, chance_panel, chance_all, seconds
+    accuracy (on the source's ED), people (by whom it is explained), kind, ranked, the
+    columns of `Recovery`, chance_panel, chance_all, seconds
     (of the CPU, to explain), n_risk, n_lost (risk SNPs that quality control removed).
     """
     study = make_study(seed)
@@ -122,13 +130,11 @@ def run_replicate(seed: int, networks: list[str], trainer: Trainer, folder: Path
             rows += _explain_family(classifier, classifier, fitted, ground, seed)
         rows += _explain_study(study, name, folder, learning, ground)
     for network in networks:
-        fitted = list(_train(network, panels, trainer, study))
+        fitted = list(_train(network, panels[:NETWORK_PANELS], trainer, study))
         rows += _explain_family(network.split("_")[0], network, fitted, ground, seed)
     everything, lost = measure_chance(ground.tested, ground.proxies), _count_lost(folder, ground)
     shutil.rmtree(folder)
-    return pd.DataFrame(rows).assign(
-        seed=seed, chance_all=everything, n_risk=ground.n_risk, n_lost=lost
-    )
+    return pd.DataFrame(rows).assign(seed=seed, chance_all=everything, n_risk=ground.n_risk, n_lost=lost)
 
 
 def _find_ground(folder: Path, source_folder: str) -> Ground:
@@ -138,7 +144,10 @@ def _find_ground(folder: Path, source_folder: str) -> Ground:
     risk = read_risk_variants(folder / "truth")
     ids = list(risk.loc[risk["source_effect"] != 0, "id"])
     tested = pd.read_parquet(folder / "variants" / "variants.parquet")["id"]
-    return Ground(Cohort.gather(source, table), find_proxies(learning, ids), len(ids), tested)
+    cohort = Cohort.gather(source, table)
+    labels = table["phenotype"].to_numpy(dtype="int8")
+    everyone = Cohort(learning, labels, (table["split"] != "TD").to_numpy(), cohort.reference)
+    return Ground(cohort, everyone, find_proxies(learning, ids), len(ids), tested)
 
 
 def _count_lost(folder: Path, ground: Ground) -> int:
@@ -209,13 +218,19 @@ def _explain_family(
 def _assess(
     predictors: list[Predictor], weights: list[float], ground: Ground, seed: int
 ) -> list[dict[str, Any]]:
-    began = time.process_time()
-    table = ground.cohort.explain(predictors, weights, seed, kinds=MEASURES, effort=EFFORT)
-    spent = time.process_time() - began
     read = pd.concat([_list_read(one) for one in predictors]).drop_duplicates()
-    about = {"n_read": len(read), "chance_panel": measure_chance(read, ground.proxies), "seconds": spent}
-    found = assess_importance(table, ground.proxies, ground.n_risk).to_dict("records")
-    return [about | {str(key): value for key, value in row.items()} for row in found]
+    about = {"n_read": len(read), "chance_panel": measure_chance(read, ground.proxies)}
+    rows = []
+    for people, cohort, measures in (
+        ("held out", ground.cohort, MEASURES),
+        ("all", ground.everyone, PATTERNS),
+    ):
+        began = time.process_time()
+        table = cohort.explain(predictors, weights, seed, kinds=measures, effort=EFFORT)
+        spent = {"people": people, "seconds": time.process_time() - began}
+        found = assess_importance(table, ground.proxies, ground.n_risk).to_dict("records")
+        rows += [about | spent | {str(key): value for key, value in row.items()} for row in found]
+    return rows
 
 
 def _list_read(predictor: Predictor) -> pd.Series:
@@ -227,29 +242,18 @@ def _list_read(predictor: Predictor) -> pd.Series:
 def _explain_study(
     study: Study, name: str, folder: Path, learning: dict[str, str], ground: Ground
 ) -> list[dict[str, Any]]:
-    """Explain each polygenic score, each method's best, and the study's one model."""
-    boards = [str(folder / "classical.parquet"), str(folder / "scores.parquet")]
-    places = {f"baselines/{name}": folder / "baselines", f"scores/{name}": folder / "scores"}
-    models.train_baselines(
-        study, name, folder / "kept", folder / "panels", learning, boards[0], folder / "baselines", _quiet
-    )
-    models.train_scores(
-        study, name, folder / "kept", folder / "variants", learning, boards[1], folder / "scores", _quiet
-    )
-    results.select_best(study, boards, folder / "selection")
+    """Explain each polygenic score, and the one the study chooses or their mean."""
+    board_file, kept = folder / "scores.parquet", folder / "scores"
+    models.train_scores(study, name, folder / "kept", folder / "variants", learning, board_file, kept, _quiet)
+    results.select_best(study, [str(board_file)], folder / "selection")
     board = pd.read_parquet(folder / "selection" / "leaderboard.parquet").set_index("key", drop=False)
     members = pd.read_parquet(folder / "selection" / "members.parquet")
-    asked = {
-        f"score:{row['model']}": ([row["key"]], [1.0])
-        for _, row in board.iterrows()
-        if row["method"] == "score_transfer"
-    }
-    for method, group in members.groupby("method", sort=False):
-        if method != "score_transfer":
-            asked[str(method)] = (list(group["key"]), list(group["weight"]))
+    asked = {f"score:{row['model']}": ([row["key"]], [1.0]) for _, row in board.iterrows()}
+    chosen = members[members["method"] == CHOSEN]
+    asked[CHOSEN] = (list(chosen["key"]), list(chosen["weight"]))
     rows = []
     for what, (keys, weights) in asked.items():
-        loaded = [load_predictor(places[results.name_part(board.loc[key])] / key) for key in keys]
+        loaded = [load_predictor(kept / key) for key in keys]
         about = {"family": what, "model": " ".join(board.loc[keys, "model"]), "panel": "chosen"}
         about |= {"n_snps": int(board.loc[keys, "n_snps"].max())}
         rows += [about | row for row in _assess(loaded, weights, ground, study.seed)]

@@ -20,7 +20,13 @@ from genotransfer.errors import GenotransferError, InputError, StudyError
 from genotransfer.release import name_release
 from genotransfer.storage import is_remote
 from genotransfer.study_files import load_study
-from pipelines import exome_commands, prediction_commands, registry_commands, retraining_commands
+from pipelines import (
+    exome_commands,
+    interpretation_commands,
+    prediction_commands,
+    registry_commands,
+    retraining_commands,
+)
 from pipelines.cluster_commands import add_cluster_commands
 
 STUDIES = Path(__file__).parent / "studies"
@@ -201,6 +207,7 @@ def _read_number(text: str) -> float:
 
 for command in (
     *exome_commands.COMMANDS,
+    *interpretation_commands.COMMANDS,
     *prediction_commands.COMMANDS,
     *registry_commands.COMMANDS,
     *retraining_commands.COMMANDS,

@@ -39,7 +39,7 @@ def integrate_gradients(
     mean = np.zeros(values.shape, dtype=np.float64)
     for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
         mean += weight * gradient((start + np.float32(node) * step).astype(np.float32))
-    return mean * step
+    return np.asarray(mean * step)
 
 
 def expect_gradients(

@@ -12,7 +12,9 @@ from jaxtyping import Bool, Int8, Int64
 from genotransfer.alignment import match_variants
 from genotransfer.errors import StudyError
 from genotransfer.genotypes import Genotypes
-from genotransfer.interpretation.explain import Effort, People, explain_model, narrow_score
+from genotransfer.interpretation.explain import Effort, People, explain_model, list_members, narrow_score
+from genotransfer.interpretation.local import MOST_BINS, LocalExplanation, explain_person
+from genotransfer.interpretation.outputs import take_output
 from genotransfer.interpretation.tables import combine_tables, tabulate_importance
 from genotransfer.linkage import bin_variants
 from genotransfer.models.predictors import Predictor
@@ -116,6 +118,48 @@ class Cohort:
             )
             tables.append(tabulate_importance(told, variants, numbers))
         return combine_tables(tables, weights)
+
+    def explain_person(
+        self, predictor: Predictor, person: Int8[np.ndarray, " n_variants"], generator: np.random.Generator
+    ) -> tuple[pd.DataFrame, LocalExplanation]:
+        """Explain one person's output by the bins that matter most to the model, see `local.explain_person`.
+
+        Parameters
+        ----------
+        predictor : the model.
+        person : dosages of its variants.
+        generator : of what is switched off.
+
+        Returns
+        -------
+        id, chromosome and position of each bin's most important variant, n_variants of the bin, and
+        contribution, the largest first; and what it was taken from.
+        """
+        narrowed, people = self.narrow(predictor)
+        where = pd.Index(predictor.variants["id"]).get_indexer(pd.Index(narrowed.variants["id"]))
+        whole, part = take_output(predictor), take_output(narrowed)
+        values = narrowed.standardiser.transform(person[None, where])
+        shift = whole(predictor.standardiser.transform(person[None])) - part(values)
+        bins = self.bin_variants(narrowed.variants["id"]).loc[narrowed.variants["id"]].to_numpy()
+        numbers = np.unique(bins, return_inverse=True)[1].astype(np.int64)
+        pattern = explain_model(narrowed, people, numbers, 0, kinds=("pattern",))["pattern"]
+        members = list_members(numbers)
+        local = explain_person(
+            lambda copies: part(copies) + shift,
+            values[0],
+            narrowed.standardiser.transform(people.dosages).mean(axis=0),
+            members,
+            generator,
+            among=np.argsort(-pattern.bins, kind="stable")[:MOST_BINS].astype(np.int64),
+        )
+        leads = [int(members[one][np.argmax(pattern.values[members[one]])]) for one in local.bins]
+        ids = narrowed.variants["id"].iloc[leads]
+        places = self.genotypes.variants.iloc[self.genotypes.locate_variants(ids)]
+        table = places[["id", "chromosome", "position"]].assign(
+            n_variants=[len(members[one]) for one in local.bins], contribution=local.contributions
+        )
+        order = np.argsort(-np.abs(local.contributions), kind="stable")
+        return table.iloc[order].reset_index(drop=True), local
 
 
 def _spread(table: pd.DataFrame, most: int) -> pd.DataFrame:

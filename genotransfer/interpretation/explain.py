@@ -63,15 +63,15 @@ class Effort:
 
     Attributes
     ----------
-    people : explained at most; the first ones.
+    people : explained at most by gradients and maps, spread evenly over all; patterns take all.
     background : people they are compared with, at most.
     permuted : bins permuted at most, the most important first.
     repeats : permutations of each.
     """
 
-    people: int = 100
-    background: int = 50
-    permuted: int = 50
+    people: int = 60
+    background: int = 30
+    permuted: int = 30
     repeats: int = REPEATS
 
 
@@ -209,7 +209,9 @@ def _measure_inherent(
     if "impurity" in asked and (impurity := measure_impurity(predictor)) is not None:
         found["impurity"] = Importance("impurity", impurity, np.bincount(bins, impurity), unknown)
     if "carried_impurity" in asked and (carried := carry_impurity(predictor, values)) is not None:
-        found["carried_impurity"] = Importance("carried_impurity", carried, np.bincount(bins, carried), unknown)
+        found["carried_impurity"] = Importance(
+            "carried_impurity", carried, np.bincount(bins, carried), unknown
+        )
     if "coefficient" in asked and (effects := measure_coefficients(predictor)) is not None:
         parts = values * effects
         sums = sum_bins(parts, bins).std(axis=0)

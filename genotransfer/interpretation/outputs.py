@@ -74,8 +74,7 @@ def take_gradient(predictor: Predictor) -> Gradient | None:
 
 def is_svm(predictor: Predictor) -> bool:
     """Say whether a predictor decides by a support vector machine of a radial kernel."""
-    estimator = getattr(predictor, "estimator", None)
-    return getattr(estimator, "kernel", None) == "rbf"
+    return _is_radial(getattr(predictor, "estimator", None))
 
 
 def take_features(predictor: FeaturePredictor) -> Any:
@@ -96,7 +95,8 @@ def run_to(part: Any) -> Callable[[Values], Float32[np.ndarray, "n k"]]:
 
     def run(values: Values) -> Float32[np.ndarray, "n k"]:
         blocks = [
-            np.asarray(part(values[rows], training=False)) for rows in split_rows(len(values), values.shape[1])
+            np.asarray(part(values[rows], training=False))
+            for rows in split_rows(len(values), values.shape[1])
         ]
         return np.concatenate(blocks)
 
@@ -109,23 +109,39 @@ def split_rows(n_rows: int, width: int) -> list[slice]:
     return [slice(start, start + size) for start in range(0, max(n_rows, 1), size)]
 
 
-def differentiate_svm(
-    machine: Any, values: Float32[np.ndarray, "n k"]
-) -> Float64[np.ndarray, "n k"]:
-    """Return the gradient of a radial support vector machine's decision function.
+def decide_svm(machine: Any, values: Float32[np.ndarray, "n k"]) -> Float64[np.ndarray, " n"]:
+    """Return a radial support vector machine's decision function, f(x) = sum_i a_i exp(-g |x - s_i|^2) + b.
 
-    With f(x) = sum_i a_i exp(-g |x - s_i|^2) + b it is -2 g sum_i a_i exp(-g |x - s_i|^2) (x - s_i).
+    It is scikit-learn's ``decision_function``, by products of matrices, which are an order of magnitude
+    faster than the library behind it.
     """
+    return np.asarray(_weigh_vectors(machine, values).sum(axis=1) + machine.intercept_[0])
+
+
+def differentiate_svm(machine: Any, values: Float32[np.ndarray, "n k"]) -> Float64[np.ndarray, "n k"]:
+    """Return the gradient of `decide_svm`: -2 g sum_i a_i exp(-g |x - s_i|^2) (x - s_i)."""
+    weights = _weigh_vectors(machine, values)
+    pull = weights.sum(axis=1)[:, None] * values - weights @ machine.support_vectors_
+    return np.asarray(-2 * float(machine._gamma) * pull)
+
+
+def _weigh_vectors(machine: Any, values: Float32[np.ndarray, "n k"]) -> Float64[np.ndarray, "n s"]:
+    """Return a_i exp(-g |x - s_i|^2) of each person and support vector."""
     vectors = np.asarray(machine.support_vectors_, dtype=np.float64)
-    gamma, x = float(machine._gamma), values.astype(np.float64)
+    x = values.astype(np.float64)
     distance = (x**2).sum(axis=1)[:, None] - 2 * x @ vectors.T + (vectors**2).sum(axis=1)
-    weights = machine.dual_coef_[0] * np.exp(-gamma * np.maximum(distance, 0))
-    return np.asarray(-2 * gamma * (weights.sum(axis=1)[:, None] * x - weights @ vectors))
+    return np.asarray(machine.dual_coef_[0] * np.exp(-float(machine._gamma) * np.maximum(distance, 0)))
+
+
+def _is_radial(estimator: Any) -> bool:
+    return getattr(estimator, "kernel", None) == "rbf"
 
 
 def _take_classifier(estimator: Any) -> Callable[[np.ndarray], Float64[np.ndarray, " n"]]:
-    if hasattr(estimator, "decision_function") and not hasattr(estimator, "predict_proba"):
-        return lambda values: np.asarray(estimator.decision_function(values), dtype=np.float64)
+    if _is_radial(estimator):
+        return lambda values: np.concatenate(
+            [decide_svm(estimator, values[rows]) for rows in split_rows(len(values), values.shape[1])]
+        )
     return lambda values: np.asarray(estimator.predict_proba(values)[:, 1], dtype=np.float64)
 
 

@@ -32,9 +32,7 @@ def correlate_output(
     centred = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
     told = output - output.mean()
     length = np.sqrt((centred**2).sum(axis=0) * (told**2).sum())
-    return np.asarray(
-        np.divide(told @ centred, length, out=np.zeros(values.shape[1]), where=length > 1e-12)
-    )
+    return np.asarray(np.divide(told @ centred, length, out=np.zeros(values.shape[1]), where=length > 1e-12))
 
 
 def pursue_output(

@@ -97,33 +97,27 @@ def combine_tables(tables: Sequence[pd.DataFrame], weights: Sequence[float]) -> 
     if len(tables) == 1:
         return tables[0]
     common = [kind for kind in KINDS if all((one["kind"] == kind).any() for one in tables)]
-    parts = []
-    for kind in common:
-        rows = pd.concat(
-            [
-                one[one["kind"] == kind].assign(
-                    value=lambda rows, weight=weight: rows["share"] * weight,
-                    turned=lambda rows: rows["direction"] * rows["value"],
-                )
-                for one, weight in zip(tables, weights, strict=True)
-            ]
-        )
-        sums = rows.groupby("id", sort=False).agg(
-            **{name: (name, "first") for name in ("chromosome", "position", "counted", "other", "bin")},
-            value=("value", "sum"),
-            turned=("turned", "sum"),
-        )
-        by_bin = sum(
-            one[(one["kind"] == kind) & one["lead"]].set_index("bin")["bin_share"].mul(weight)
-            .reindex(sums["bin"].unique(), fill_value=0.0)
-            for one, weight in zip(tables, weights, strict=True)
-        )  # fmt: skip
-        sums = sums.reset_index().assign(kind=kind, bin_value=lambda rows, told=by_bin: rows["bin"].map(told))
-        sums["direction"] = np.sign(sums["turned"]).astype(np.int8)
-        parts.append(rank_variants(sums.assign(leading=sums["value"])))
+    parts = [_combine_kind([one[one["kind"] == kind] for one in tables], weights) for kind in common]
     if not parts:
         return tables[0].iloc[:0]
-    return pd.concat(parts, ignore_index=True)[IMPORTANCE_COLUMNS]
+    combined = pd.concat(parts, ignore_index=True)
+    return combined[IMPORTANCE_COLUMNS]
+
+
+def _combine_kind(tables: Sequence[pd.DataFrame], weights: Sequence[float]) -> pd.DataFrame:
+    scaled = []
+    for one, weight in zip(tables, weights, strict=True):
+        value = one["share"] * weight
+        scaled.append(
+            one.assign(value=value, turned=value * one["direction"], of_bin=one["bin_share"] * weight)
+        )
+    rows = pd.concat(scaled)
+    firsts = {name: (name, "first") for name in ("kind", *PLACE_COLUMNS[1:], "bin")}
+    sums = rows.groupby("id", sort=False).agg(**firsts, value=("value", "sum"), turned=("turned", "sum"))
+    by_bin = rows[rows["lead"]].groupby("bin")["of_bin"].sum()
+    sums = sums.reset_index().assign(bin_value=lambda table: table["bin"].map(by_bin))
+    sums["direction"] = np.sign(sums["turned"]).astype(np.int8)
+    return rank_variants(sums.assign(leading=sums["value"]))
 
 
 def list_leads(table: pd.DataFrame) -> pd.DataFrame:
