@@ -96,8 +96,8 @@ def interpret_again(
         places = name_genes(importance, genes)
         tables["variants.tsv"] = tables["variants.tsv"].merge(places, on="id", how="left")
         parts = [
-            sum_genes(one, places).assign(**dict(zip(ABOUT, about, strict=True)))
-            for about, one in importance.groupby(ABOUT, sort=False)
+            sum_genes(one, places).assign(**{name: one[name].iloc[0] for name in ABOUT})
+            for _, one in importance.groupby(ABOUT, sort=False)
         ]
         summed = pd.concat(parts, ignore_index=True)
         tables["genes.tsv"] = summed[[*ABOUT, *(name for name in summed if name not in ABOUT)]]
@@ -150,7 +150,8 @@ def _explain_people(
     models: dict[str, str],
     phenotypes_folder: str | Path,
     genotypes_folder: str,
-    about: dict[str, str],
+    phenotype: str,
+    method: str,
     role: str,
     people: list[str],
 ) -> pd.DataFrame:
@@ -166,7 +167,7 @@ def _explain_people(
     cohort = gather_cohort(phenotypes_folder, genotypes_folder, role)
     population = open_population(genotypes_folder)
     chosen = population.select(samples=population.locate_samples(people))
-    members = read_members(selection_folder, about["phenotype"], [about["method"]])
+    members = read_members(selection_folder, phenotype, [method])
     parts = []
     for key, part in members[["key", "part"]].itertuples(index=False):
         predictor = load_predictor(Path(models[part]) / key)
@@ -174,7 +175,6 @@ def _explain_people(
         for iid, person in zip(people, dosages, strict=True):
             generator = make_generator(study.seed, "person", key, iid)
             told, local = cohort.explain_person(predictor, person, generator)
-            parts.append(
-                told.assign(**about, key=key, iid=iid, output=local.output, fit=local.fit)[PERSON_COLUMNS]
-            )
+            about = {"phenotype": phenotype, "method": method, "key": key, "iid": iid}
+            parts.append(told.assign(**about, output=local.output, fit=local.fit)[PERSON_COLUMNS])
     return pd.concat(parts, ignore_index=True)
