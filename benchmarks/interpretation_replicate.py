@@ -31,7 +31,7 @@ from genotransfer.interpretation.recovery import (
 )
 from genotransfer.models.classical import CLASSICAL, fit_classifier
 from genotransfer.models.predictors import ClassicalPredictor, NetworkPredictor, Predictor, ScorePredictor
-from genotransfer.models.standardise import Standardiser
+from genotransfer.models.standardise import Standardiser, fit_standardiser
 from genotransfer.models.store import load_predictor
 from genotransfer.phenotypes import read_phenotype_table
 from genotransfer.randomness import derive_seed
@@ -171,7 +171,7 @@ def _train(
     network: str, panels: list[PanelData], trainer: Trainer, study: Study
 ) -> Iterator[tuple[PanelData, Predictor]]:
     by_name = {panel.name: panel for panel in panels}
-    scales = {panel.name: Standardiser.fit(panel.source["TD"].dosages) for panel in panels}
+    scales = {panel.name: fit_standardiser(network, panel.source["TD"].dosages) for panel in panels}
     jobs = [
         TrainingJob(
             panel.name,

@@ -141,7 +141,9 @@ def explain_model(
     output = take_output(predictor)
     if asked & {"pursuit", "pattern"}:
         told = output(values) if people.rest is None else output(values) + people.rest
-        found |= _measure_patterns(values, told, numbers)
+        # A network may be given a missing genotype as something else than the mean.
+        plain = Standardiser.fit(people.dosages).transform(people.dosages)
+        found |= _measure_patterns(plain, told, numbers)
     # What the model itself holds says better than a pattern which bins it reads.
     leading = next((found[kind] for kind in (*KINDS[2:], "pattern") if kind in found), None)
     if asked & {"permutation_change", "permutation_loss"}:

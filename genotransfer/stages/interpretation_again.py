@@ -102,20 +102,14 @@ def interpret_again(
         summed = pd.concat(parts, ignore_index=True)
         tables["genes.tsv"] = summed[[*ABOUT, *(name for name in summed if name not in ABOUT)]]
     if people:
-        explained = importance[["phenotype", "method"]].drop_duplicates().to_dict("records")
+        explained = importance[["phenotype", "method"]].drop_duplicates().astype(str)
         parts = [
             _explain_people(
-                study,
-                selection_folder,
-                models,
-                phenotypes[one["phenotype"]],
-                genotypes[role],
-                one,
-                role,
+                study, selection_folder, models, phenotypes[phenotype], genotypes[role], phenotype, method, role,
                 people,
             )
-            for one in explained
-        ]
+            for phenotype, method in explained.itertuples(index=False)
+        ]  # fmt: skip
         tables["people.tsv"] = pd.concat(parts, ignore_index=True)
     with replace_together(*(folder / name for name in tables)) as paths:
         for path, table in zip(paths, tables.values(), strict=True):
