@@ -86,7 +86,7 @@ def bin_variants(
 
 def _find_partners(
     dosages: Int8[np.ndarray, "n m"], variants: pd.DataFrame, r2: float, reach: int
-) -> list[Int64[np.ndarray, " k"]]:
+) -> list[Int64[np.ndarray, " _"]]:
     """Return for each variant those it is in LD with, itself left out."""
     chromosome = pd.factorize(variants["chromosome"])[0]
     position = variants["position"].to_numpy(dtype=np.int64)

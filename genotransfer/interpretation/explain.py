@@ -139,14 +139,15 @@ def explain_model(
     if "activation" in asked and (maps := map_activations(predictor, values[explained])) is not None:
         found["activation"] = _summarise("activation", maps, values[explained], numbers)
     output = take_output(predictor)
-    if asked & {"pursuit", "pattern"}:
+    # What the model itself holds says better than a pattern which bins it reads; but one must say it.
+    permutes = bool(asked & {"permutation_change", "permutation_loss"})
+    if asked & {"pursuit", "pattern"} or (permutes and not found):
         told = output(values) if people.rest is None else output(values) + people.rest
         # A network may be given a missing genotype as something else than the mean.
         plain = Standardiser.fit(people.dosages).transform(people.dosages)
         found |= _measure_patterns(plain, told, numbers)
-    # What the model itself holds says better than a pattern which bins it reads.
     leading = next((found[kind] for kind in (*KINDS[2:], "pattern") if kind in found), None)
-    if asked & {"permutation_change", "permutation_loss"}:
+    if permutes:
         found |= _permute(output, values, people, numbers, leading, seed, effort)
     chosen = {kind: found[kind] for kind in KINDS if kind in found and kind in asked}
     if not chosen:
@@ -302,7 +303,7 @@ def narrow_score(
     return narrowed, replace(people.take(columns), rest=rest), columns
 
 
-def list_members(bins: Int64[np.ndarray, " n_variants"]) -> list[Int64[np.ndarray, " k"]]:
+def list_members(bins: Int64[np.ndarray, " n_variants"]) -> list[Int64[np.ndarray, " _"]]:
     """Return the columns of each bin, by its number; numbers are all there."""
     order = np.argsort(bins, kind="stable")
     ends = np.cumsum(np.bincount(bins))

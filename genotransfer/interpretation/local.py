@@ -47,7 +47,7 @@ def explain_person(
     output: Output,
     person: Float32[np.ndarray, " n_variants"],
     baseline: Float32[np.ndarray, " n_variants"],
-    members: list[Int64[np.ndarray, " m"]],
+    members: list[Int64[np.ndarray, " _"]],
     generator: np.random.Generator,
     *,
     among: Int64[np.ndarray, " k"] | None = None,

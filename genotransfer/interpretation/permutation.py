@@ -35,7 +35,7 @@ def permute_bins(
     output: Output,
     values: Float32[np.ndarray, "n_samples n_variants"],
     labels: Int8[np.ndarray, " n_samples"],
-    members: list[Int64[np.ndarray, " k"]],
+    members: list[Int64[np.ndarray, " _"]],
     generator: np.random.Generator,
     repeats: int = REPEATS,
 ) -> Permuted:

@@ -56,7 +56,7 @@ def _tabulate_one(
         bin_value=one.bins[numbers],
         leading=leading.values,
     )
-    return rank_variants(table[(table["value"].fillna(0) != 0) | (table["bin_value"].fillna(0) != 0)])
+    return rank_variants(table[table["value"].fillna(0) != 0])
 
 
 def rank_variants(table: pd.DataFrame) -> pd.DataFrame:
