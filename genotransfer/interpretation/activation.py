@@ -36,11 +36,11 @@ def map_activations(
     ------
     Selvaraju et al. 2017, Grad-CAM, ICCV.
     """
+    if not isinstance(predictor, NetworkPredictor):
+        return None
     import keras
     import tensorflow as tf
 
-    if not isinstance(predictor, NetworkPredictor):
-        return None
     layers = list(predictor.model.layers)
     found = [at for at, layer in enumerate(layers) if type(layer).__name__ in CONVOLUTIONS]
     if not found:

@@ -58,13 +58,11 @@ def carry_impurity(
     ----------
     values : standardised dosages of some people; the first 20 give the gradients.
     """
-    import tensorflow as tf
+    impurity = read_impurity(predictor.estimator) if isinstance(predictor, FeaturePredictor) else None
+    if not isinstance(predictor, FeaturePredictor) or impurity is None:
+        return None
+    import tensorflow as tf  # seconds, which trees on variants need not wait for
 
-    if not isinstance(predictor, FeaturePredictor):
-        return None
-    impurity = read_impurity(predictor.estimator)
-    if impurity is None:
-        return None
     part = take_features(predictor)
     spread = np.asarray(part(values, training=False)).std(axis=0)
     weights = np.divide(impurity, spread, out=np.zeros_like(impurity), where=spread > 0)

@@ -232,7 +232,7 @@ def test_a_score_is_narrowed_without_a_change_of_what_permuting_does():
 
 
 def test_what_a_model_does_not_allow_is_an_error_that_names_what_there_is():
-    with pytest.raises(StudyError, match="classical model allows none of: coefficient.*impurity"):
+    with pytest.raises(StudyError, match=r"classical model allows none of: coefficient.*impurity"):
         explain("cart", kinds=("coefficient",))
     planted = plant()
     nobody = type(planted.people)(planted.dosages[:0], planted.labels[:0], np.zeros(0, dtype=bool))
