@@ -145,7 +145,7 @@ def build_network(
 
     Parameters
     ----------
-    name : one of `NETWORKS`.
+    name : key of the network, see `find_network`.
     n_variants : width of the input.
     window : variants a time step of a recurrent network reads, neighbours in the panel's order;
         the last step is filled up with zeros. None gives one step that reads all variants. An
