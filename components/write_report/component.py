@@ -78,10 +78,7 @@ def write_report(
             {expect(one, TruthFacts).phenotype: expect(one, TruthFacts).heritability for one in truths},
             {expect(one, FiguresFacts).phenotype: one.path for one in figures},
             [one.path for one in (*source_models, *transferred_models) if expect(one, ModelsFacts)],
-            report.path,
-            page.path,
-            summary.path,
-            interpretation.path,
+            *(one.path for one in (report, page, summary, interpretation)),
         )
         describe(report, ReportFacts())
         name_shown({"Report": page, "Results": summary})
