@@ -112,7 +112,7 @@ def run_replicate(seed: int, networks: list[str], trainer: Trainer, folder: Path
     [name] = study.phenotype_names
     learning = {role: filesets[role] for role in ("source", "target")}
     phenotypes.prepare_phenotypes(study, name, filesets, folder / "all", folder / "last", folder / "truth")
-    association.control_quality(study, folder / "all", learning, folder / "variants", folder / "kept")
+    association.control_quality(study, name, folder / "all", learning, folder / "variants", folder / "kept")
     association.test_association(study, folder / "kept", folder / "variants", learning, folder / "tests")
     association.select_panels(study, name, folder / "tests", folder / "variants", folder / "panels")
     ground = _find_ground(folder, filesets["source"])
