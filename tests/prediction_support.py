@@ -1,5 +1,6 @@
 """A bundle made by hand, of two scores, and filesets its model can be applied to."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 
 from genotransfer.genotypes import Genotypes
 from genotransfer.models.archives import hash_file
-from genotransfer.models.predictors import ScorePredictor
+from genotransfer.models.predictors import Predictor, ScorePredictor
 from genotransfer.models.standardise import Standardiser
 from genotransfer.models.store import save_predictor
 from genotransfer.prediction.ancestry import describe_people
@@ -56,13 +57,22 @@ def make_score(table: pd.DataFrame, seed: int, swap: bool) -> ScorePredictor:
     return ScorePredictor(variants, Standardiser(mean, np.ones(len(mean))), "susie", effects, -0.2)
 
 
-def make_bundle(folder: Path, *, ambiguous: bool = True, n_final: int = 200, **facts: object) -> Bundle:
-    """Write a bundle of two scores, the second of which counts other alleles, and open it."""
+def make_bundle(
+    folder: Path,
+    *,
+    ambiguous: bool = True,
+    n_final: int = 200,
+    predictors: Sequence[Predictor] = (),
+    **facts: object,
+) -> Bundle:
+    """Write a bundle, by default of two scores, the second of which counts other alleles, and open it."""
     table = make_table(ambiguous=ambiguous)
     folder.mkdir(parents=True)
     members = []
-    for at, swap in enumerate((False, True)):
-        save_predictor(folder / f"models/{at}", make_score(table, at, swap))
+    for at, one in enumerate(
+        predictors or [make_score(table, at, swap) for at, swap in enumerate((False, True))]
+    ):
+        save_predictor(folder / f"models/{at}", one)
         members.append(
             BundleMember(
                 folder=f"models/{at}", key=f"k{at}", method="score_transfer", model="susie", weight=0.5

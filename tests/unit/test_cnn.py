@@ -24,10 +24,12 @@ from genotransfer.models.networks import (
 from genotransfer.models.source_models import save_source_models
 from genotransfer.models.standardise import Standardiser, fit_standardiser
 from genotransfer.models.store import NetworkPredictor, load_predictor, save_predictor
+from genotransfer.prediction.predict import predict_file
 from genotransfer.training.api import get_trainer
 from genotransfer.training.forward import ForwardRunner
 from genotransfer.training.jobs import TrainingSettings, restore_model
 from genotransfer.transfer import train_source_networks, transfer_networks
+from tests.prediction_support import N_VARIANTS, draw_people, make_bundle, make_table, write_people
 from tests.unit.test_transfer import PANELS
 
 SMALL = ["cnn_1d_f3_d5", "cnn_2d_f3_d5x4", "cnn_3d_f3_d5"]
@@ -171,6 +173,20 @@ def test_only_networks_that_read_genotypes_take_copies():
     assert np.array_equal(fit_standardiser("cnn_2d", dosages).mean, Standardiser.fit(dosages).mean)
     copies = fit_standardiser("cnn_3d", dosages)
     assert np.array_equal(copies.transform(dosages), [[1, 2], [3, 0], [2, 2]])
+
+
+def test_a_bundle_of_one_is_applied_to_a_file(tmp_path):
+    name, table = "cnn_3d_f3_d5", make_table()
+    people = draw_people(table, 20, seed=5)
+    people[3, :9] = -1
+    mine = people[:, :N_VARIANTS]
+    model = build_network(name, N_VARIANTS, seed=6)
+    variants = table.iloc[:N_VARIANTS][["id", "counted", "other"]]
+    network = NetworkPredictor(variants, fit_standardiser(name, mine), name, None, model)
+    bundle = make_bundle(tmp_path / "bundle", predictors=[network, network])
+    write_people(tmp_path / "people", table, people)
+    done = predict_file(bundle, tmp_path / "people")
+    assert np.allclose(done.table["probability"], network.score(mine), atol=1e-6)
 
 
 def test_transfer_carries_networks_in_all_forms(tmp_path):
