@@ -141,6 +141,10 @@ bench-exome-cnn: $(INSTALLED) ## Measure what choosing variants and networks on 
 bench-accuracy: $(INSTALLED) ## Measure the accuracy of a study's models over 40 replicates: PEER=folder of PRS-CSx runs it too
 	@$(BIN)/python -m benchmarks.accuracy $(if $(PEER),--peer $(PEER))
 
+.PHONY: bench-interpretation
+bench-interpretation: $(INSTALLED) ## Measure how often interpretation ranks a true risk SNP first, for every family of models
+	@$(BIN)/python -m benchmarks.interpretation
+
 .PHONY: replicate
 replicate: $(INSTALLED) ## Run the paper's study with 20 seeds, some minutes each, and gather them: make replicate SEEDS=1-20
 	@$(BIN)/genotransfer replicate replicates --seeds $(SEEDS)

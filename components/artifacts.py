@@ -173,6 +173,13 @@ class FiguresFacts(ArtifactFacts):
     phenotype: str
 
 
+class InterpretationFacts(ArtifactFacts):
+    """A folder with ``importance.parquet``, ``recovery.parquet``, ``facts.json`` and figures."""
+
+    kind: Literal["interpretation"] = "interpretation"
+    n_models: int
+
+
 class ReportFacts(ArtifactFacts):
     """A folder with ``report.html``, ``results.csv``, ``tables`` and ``figures``."""
 
@@ -268,6 +275,7 @@ TITLES = {
     "selection": "Chosen models",
     "results": "Results on FD",
     "figures": "Figures of {phenotype}",
+    "interpretation": "What the chosen models rest on",
     "report": "Report, tables and figures",
     "tracked": "Runs in MLflow",
     "registered": "Challengers",

@@ -400,6 +400,12 @@ class Outputs(Settings):
     """What is written beside the results."""
 
     figures: bool = True
+    interpretation: bool = Field(
+        True, description="which variants each chosen model rests on, and whether they are true risk SNPs"
+    )
+    explained_by: Literal["source", "target"] = Field(
+        "source", description="whose people explain the models; the target's where the source has none"
+    )
     formats: list[Literal["oxford", "23andme"]] = Field(
         default_factory=list, description="the paper's genotype files of both populations"
     )

@@ -24,6 +24,7 @@ from genotransfer.study_files import load_study
 from pipelines import (
     exome_cnn_commands,
     exome_commands,
+    interpretation_commands,
     prediction_commands,
     registry_commands,
     retraining_commands,
@@ -213,6 +214,7 @@ def _read_number(text: str) -> float:
 for command in (
     *exome_commands.COMMANDS,
     *exome_cnn_commands.COMMANDS,
+    *interpretation_commands.COMMANDS,
     *prediction_commands.COMMANDS,
     *registry_commands.COMMANDS,
     *retraining_commands.COMMANDS,

@@ -18,6 +18,7 @@ from components.control_quality.component import control_quality
 from components.draw_figures.component import draw_figures
 from components.evaluate_final.component import evaluate_final
 from components.gather_cohorts.component import gather_cohorts
+from components.interpret_models.component import interpret_models
 from components.plan_study.component import plan_study
 from components.prepare_genotypes.component import prepare_genotypes
 from components.prepare_phenotypes.component import prepare_phenotypes
@@ -146,6 +147,18 @@ def run_planned(planned: Any, phenotypes: Any, families: Any, first: Any = None)
         final_genotypes=final,
         final_phenotypes=dsl.Collected(labels["final_phenotypes"]),
     ).outputs["results"]
+    interpretation = interpret_models(
+        planned=planned,
+        selection=selection,
+        baseline_models=dsl.Collected(baselines["models"]),
+        score_models=dsl.Collected(scores["models"]),
+        transferred_models=dsl.Collected(transferred["models"]),
+        phenotypes=dsl.Collected(learning),
+        truths=dsl.Collected(labels["truth"]),
+        associations=dsl.Collected(association),
+        source_genotypes=source,
+        target_genotypes=target,
+    ).outputs["interpretation"]
     with dsl.ParallelFor(phenotypes, name="performance") as phenotype:
         show_performance(planned=planned, phenotype=phenotype, results=results)
     report = write_report(
@@ -159,6 +172,7 @@ def run_planned(planned: Any, phenotypes: Any, families: Any, first: Any = None)
         figures=dsl.Collected(drawn),
         source_models=dsl.Collected(trained),
         transferred_models=dsl.Collected(transferred["models"]),
+        interpretation=interpretation,
     ).outputs["report"]
 
     # KFP marks a Collected artifact as used by the task it is given to: each task needs its own.

@@ -19,6 +19,7 @@ def write_report(
     figures: dsl.Input[List[dsl.Artifact]],
     source_models: dsl.Input[List[dsl.Model]],
     transferred_models: dsl.Input[List[dsl.Model]],
+    interpretation: dsl.Input[dsl.Dataset],
     report: dsl.Output[dsl.Artifact],
     page: dsl.Output[dsl.HTML],
     summary: dsl.Output[dsl.Markdown],
@@ -36,6 +37,7 @@ def write_report(
         figures: Figures of each phenotype.
         source_models: Learning curves on the source.
         transferred_models: Learning curves of fine-tuning.
+        interpretation: What the chosen models rest on.
         report: The folder with everything.
         page: The report's page.
         summary: The answer in words, and every result.
@@ -43,6 +45,7 @@ def write_report(
     from components.artifacts import (
         AlignmentFacts,
         FiguresFacts,
+        InterpretationFacts,
         ModelsFacts,
         PanelsFacts,
         ReportFacts,
@@ -64,6 +67,7 @@ def write_report(
         expect(planned, StudyFacts)
         expect(selection, SelectionFacts)
         expect(alignment, AlignmentFacts)
+        expect(interpretation, InterpretationFacts)
         stage.write_report(
             plan.read_study(planned.path),
             results.path,
@@ -74,9 +78,7 @@ def write_report(
             {expect(one, TruthFacts).phenotype: expect(one, TruthFacts).heritability for one in truths},
             {expect(one, FiguresFacts).phenotype: one.path for one in figures},
             [one.path for one in (*source_models, *transferred_models) if expect(one, ModelsFacts)],
-            report.path,
-            page.path,
-            summary.path,
+            *(one.path for one in (report, page, summary, interpretation)),
         )
         describe(report, ReportFacts())
         name_shown({"Report": page, "Results": summary})

@@ -1,6 +1,16 @@
-"""Figures of an association: Manhattan, quantile-quantile, and a heat map of linkage disequilibrium."""
+"""Figures along the genome: Manhattan, quantile-quantile, linkage disequilibrium, importance to models."""
 
+from genotransfer.linkage import compute_r2
 from genotransfer.plots.association import compute_lambda_gc, draw_manhattan, draw_qq
-from genotransfer.plots.ld import compute_r2, draw_ld
+from genotransfer.plots.importance import Track, draw_importance
+from genotransfer.plots.ld import draw_ld
 
-__all__ = ["compute_lambda_gc", "compute_r2", "draw_ld", "draw_manhattan", "draw_qq"]
+__all__ = [
+    "Track",
+    "compute_lambda_gc",
+    "compute_r2",
+    "draw_importance",
+    "draw_ld",
+    "draw_manhattan",
+    "draw_qq",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,11 +55,42 @@ def draw_manhattan(
     StudyError
         No variant has a p-value.
     """
+    figure, axes = make_figure(10.0, 4.2, title)
+    places = draw_points(axes, table, risk_ids, thresholds)
+    name_places(axes, places)
+    return save_figure(figure, path)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where variants lie along the axis of a Manhattan plot.
+
+    Attributes
+    ----------
+    across : float64 by variant id: Mb, on one chromosome its own, else of chromosomes side by side.
+    ticks, names : the middle of each chromosome, and its name.
+    width : of the whole axis.
+    """
+
+    across: pd.Series
+    ticks: list[float]
+    names: list[str]
+    width: float
+
+
+def draw_points(
+    axes: Axes, table: pd.DataFrame, risk_ids: Sequence[str], thresholds: Sequence[float] | None
+) -> Places:
+    """Draw what `draw_manhattan` draws within its axes, and return where the variants lie.
+
+    Raises
+    ------
+    StudyError
+        No variant has a p-value.
+    """
     tested = order_along_genome(take_tested(table, "Manhattan plot"))
     height, clipped = to_heights(tested["P"].to_numpy())
     single = len(set(tested["CHR"])) == 1
-    figure, axes = make_figure(10.0, 4.2, title)
-
     offset, ticks, names, across = 0.0, [], [], np.empty(len(tested))
     chromosomes = tested["CHR"].to_numpy()
     for number, name in enumerate(dict.fromkeys(chromosomes)):
@@ -86,17 +118,22 @@ def draw_manhattan(
     axes.set_ylim(0, top * (1.2 if len(risky) else 1.1))
     axes.set_xmargin(0.01)
     axes.set_ylabel("$-\\log_{10}(p)$")
-    if single:
+    return Places(pd.Series(across, index=tested["SNP"].to_numpy()), ticks, names, offset)
+
+
+def name_places(axes: Axes, places: Places) -> None:
+    """Name the axis along the genome, and its chromosomes where there are several."""
+    ticks, names = places.ticks, places.names
+    if len(names) == 1:
         axes.set_xlabel(f"position on chromosome {names[0]} (Mb)")
-    else:
-        # A short chromosome's name would run into the one before it: leave it out.
-        room, shown = offset / 60, [0]
-        for at in range(1, len(ticks)):
-            if ticks[at] - ticks[shown[-1]] > room:
-                shown.append(at)
-        axes.set_xticks([ticks[at] for at in shown], [names[at] for at in shown], fontsize=8)
-        axes.set_xlabel("chromosome")
-    return save_figure(figure, path)
+        return
+    # A short chromosome's name would run into the one before it: leave it out.
+    room, shown = places.width / 60, [0]
+    for at in range(1, len(ticks)):
+        if ticks[at] - ticks[shown[-1]] > room:
+            shown.append(at)
+    axes.set_xticks([ticks[at] for at in shown], [names[at] for at in shown], fontsize=8)
+    axes.set_xlabel("chromosome")
 
 
 def draw_qq(table: pd.DataFrame, path: str | Path, *, title: str = "") -> Path:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64, Int8, Int64
+from jaxtyping import Float64, Int64
 
 from genotransfer.errors import StudyError
-from genotransfer.genotypes import MISSING, Genotypes
+from genotransfer.genotypes import Genotypes
+from genotransfer.linkage import compute_r2
 from genotransfer.plots.canvas import (
     COLOURS,
     LINE_COLOUR,
@@ -100,23 +101,6 @@ def draw_ld(
     upper.xaxis.set_label_position("top")
     upper.xaxis.tick_top()
     return save_figure(figure, path)
-
-
-def compute_r2(dosages: Int8[np.ndarray, "n_samples k"]) -> Float64[np.ndarray, "k k"]:
-    """Return squared correlations of dosages over the samples called at both variants.
-
-    NaN where one of the two does not vary among them, as PLINK's ``--r2`` has it.
-    """
-    called = (dosages != MISSING).astype(float)
-    value = np.where(dosages != MISSING, dosages, 0).astype(float)
-    n = called.T @ called
-    # Sums over the pair's common samples: of x, of x squared, and of x y.
-    total, square, product = value.T @ called, (value**2).T @ called, value.T @ value
-    covariance = n * product - total * total.T
-    spread = n * square - total**2
-    denominator = spread * spread.T
-    blank = np.full_like(covariance, np.nan)
-    return np.asarray(np.divide(covariance**2, denominator, out=blank, where=denominator > 0))
 
 
 def _draw_region(

@@ -12,6 +12,7 @@ from genotransfer.formats.files import replace_together
 from genotransfer.report import gain_sections, published, sections
 from genotransfer.report.findings import METHOD_NAMES, SPACE, Findings, describe_points, find
 from genotransfer.report.gains import group_phenotypes
+from genotransfer.report.interpretation import Interpretation, lay_out_interpretation
 from genotransfer.report.pages import embed_figure, open_template
 from genotransfer.report.tables import StudyFacts, arrange_results, describe_missing
 
@@ -28,6 +29,7 @@ def write_report(
     alignment: Mapping[str, object],
     figures: Sequence[tuple[str, Path]],
     warnings: Sequence[str] = (),
+    interpretation: Interpretation | None = None,
 ) -> Path:
     """Write ``report.html``: one file that needs no other, figures included.
 
@@ -42,6 +44,7 @@ def write_report(
     alignment : counts of bringing the populations to common variants, by name.
     figures : title and PNG file of each figure.
     warnings : sentences the reader must see first.
+    interpretation : what the chosen models rest on; None where it was not asked for.
 
     Returns
     -------
@@ -55,7 +58,9 @@ def write_report(
         The results or the leaderboard are not those of one study.
     """
     path = Path(folder) / "report.html"
-    text = render_report(study, results, leaderboard, panel_sizes, quality, alignment, figures, warnings)
+    text = render_report(
+        study, results, leaderboard, panel_sizes, quality, alignment, figures, warnings, interpretation
+    )
     with replace_together(path) as (temporary,):
         temporary.write_text(text, encoding="utf-8", newline="\n")
     return path
@@ -70,6 +75,7 @@ def render_report(
     alignment: Mapping[str, object],
     figures: Sequence[tuple[str, Path]],
     warnings: Sequence[str] = (),
+    interpretation: Interpretation | None = None,
 ) -> str:
     """Return the report's HTML; see `write_report`. Every text from outside is escaped."""
     results = arrange_results(results)
@@ -92,6 +98,7 @@ def render_report(
         choices=sections.lay_out_choices(results, leaderboard, study),
         panels=sections.lay_out_panels(panel_sizes, study),
         chance=sections.lay_out_chance(leaderboard, study["n_ed"]),
+        explained=[] if interpretation is None else lay_out_interpretation(interpretation, study),
         quality=sections.lay_out_quality(quality),
         alignment=sections.lay_out_alignment(alignment),
         figures=[(title, embed_figure(path)) for title, path in figures],

@@ -14,6 +14,7 @@ from genotransfer.config import SimulatedPhenotypes, Study
 from genotransfer.formats.files import replace_together
 from genotransfer.report.figures import draw_figures
 from genotransfer.report.html import write_report as write_page
+from genotransfer.report.interpretation import Interpretation
 from genotransfer.report.learning import Learning
 from genotransfer.report.markdown import describe_results
 from genotransfer.report.tables import StudyFacts, write_results, write_tables
@@ -36,11 +37,14 @@ def write_report(
     report_folder: str | Path,
     page: str | Path,
     summary: str | Path | None = None,
+    interpretation: str | Path | None = None,
 ) -> None:
     """Write the report's folder: results.csv, tables/, figures/, report.html, and Parquet files.
 
     ``leaderboard.parquet`` has every candidate; its columns ``curve`` and ``source_curve`` are keys
     in ``curves.parquet``, the learning curves of all networks (see `genotransfer.stages.curves`).
+    ``importance.parquet`` and ``recovery.parquet`` say what the chosen models rest on (see
+    `genotransfer.stages.interpretation`).
 
     Parameters
     ----------
@@ -52,6 +56,7 @@ def write_report(
     report_folder : where everything is written.
     page : where the page is written once more, for the artifact viewer.
     summary : where the answer and all results are written as Markdown, if anywhere.
+    interpretation : what `interpret_models` wrote, if it ran.
     """
     folder = Path(report_folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,11 +84,32 @@ def write_report(
         learning = _describe_learning(study, curves, leaderboard, chosen) if len(curves.points) else None
         pictures += draw_figures(folder / "figures", results, learning)
         pictures += _copy_figures(figures, folder / "figures")
-    written = write_page(folder, facts, results, leaderboard, sizes, quality, alignment, pictures, warnings)
+    explained = (
+        None if interpretation is None else _take_interpretation(Path(interpretation), folder, pictures)
+    )
+    written = write_page(
+        folder, facts, results, leaderboard, sizes, quality, alignment, pictures, warnings, explained
+    )
     shutil.copyfile(written, page)
     if summary is not None:
         with replace_together(summary) as [told]:
             told.write_text(describe_results(facts, results, leaderboard))
+
+
+def _take_interpretation(made: Path, folder: Path, pictures: list[tuple[str, Path]]) -> Interpretation | None:
+    """Copy tables and figures of the interpretation into the report's folder, and return its tables."""
+    importance = pd.read_parquet(made / "importance.parquet")
+    if importance.empty:
+        return None
+    for name in ("importance.parquet", "recovery.parquet"):
+        shutil.copyfile(made / name, folder / name)
+    for path in sorted(made.glob("*.png")):
+        (folder / "figures").mkdir(exist_ok=True)
+        title = (
+            f"{path.stem.removesuffix('_importance')}: what the chosen models rest on, and the association"
+        )
+        pictures.append((title, Path(shutil.copy2(path, folder / "figures" / path.name))))
+    return Interpretation(importance, pd.read_parquet(made / "recovery.parquet"))
 
 
 def describe_study(study: Study, results_folder: str | Path, heritability: float | None) -> StudyFacts:

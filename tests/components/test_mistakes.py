@@ -35,13 +35,14 @@ FACTS = {
     "selection": {"kind": "selection", "n_candidates": 1},
     "results": {"kind": "results", "n_rows": 1},
     "figures": {"kind": "figures"},
+    "interpretation": {"kind": "interpretation", "n_models": 1},
     "report": {"kind": "report"},
     "tracked": {"kind": "tracked"},
     "registered": {"kind": "registered", "n_versions": 1},
     "decisions": {"kind": "decisions", "n_promoted": 1},
     "landing": {"kind": "landing", "outcome": "new", "n_new": 1},
 }
-FACTS |= {"truths": FACTS["truth"]}
+FACTS |= {"truths": FACTS["truth"], "associations": FACTS["association"]}
 FILESET = {"population": "A", "n_samples": 1, "n_variants": 1, "build": "", "sha256": "0"}
 VALUES = {"phenotype": "2_1", "family": "ann"}
 OTHERS = {"role": {"source": "target", "target": "final", "final": "target", "learning": "final"}}

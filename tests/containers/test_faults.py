@@ -26,8 +26,8 @@ ONE = TINY.replace("iterations: 2", "iterations: 1")
 TASKS = {
     "plan_study", "prepare_genotypes", "prepare_phenotypes", "control_quality", "test_association",
     "select_panels", "train_baselines", "train_scores", "draw_figures", "gather_cohorts",
-    "train_source_models", "transfer_models", "select_best_model", "evaluate_final", "write_report",
-    "track_study", "register_models", "show_performance", "promote_models",
+    "train_source_models", "transfer_models", "select_best_model", "evaluate_final", "interpret_models",
+    "write_report", "track_study", "register_models", "show_performance", "promote_models",
 }  # fmt: skip
 
 

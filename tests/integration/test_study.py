@@ -36,6 +36,7 @@ TASKS = {
     "transfer_models": 2,
     "select_best_model": 1,
     "evaluate_final": 1,
+    "interpret_models": 1,
     "show_performance": 2,
     "write_report": 1,
     "track_study": 1,

@@ -7,7 +7,15 @@ from scipy import stats
 
 from genotransfer.association import associate
 from genotransfer.errors import InputError, StudyError
-from genotransfer.plots import compute_lambda_gc, compute_r2, draw_ld, draw_manhattan, draw_qq
+from genotransfer.plots import (
+    Track,
+    compute_lambda_gc,
+    compute_r2,
+    draw_importance,
+    draw_ld,
+    draw_manhattan,
+    draw_qq,
+)
 from genotransfer.plots.association import order_along_genome
 from genotransfer.plots.canvas import to_heights
 from genotransfer.plots.ld import take_neighbours
@@ -127,3 +135,17 @@ def test_table_without_the_column_ids_is_as_good(study, tmp_path):
     shuffled = pd.DataFrame({"SNP": table["SNP"], "P": table["P"]}).sample(frac=1, random_state=1)
     one = draw_ld(genotypes, tmp_path / "one.png", table=table).read_bytes()
     assert one == draw_ld(genotypes, tmp_path / "two.png", table=shuffled).read_bytes()
+
+
+def test_importance_is_drawn_on_the_axis_of_the_association(study, tmp_path):
+    _, table = study
+    told = pd.DataFrame({"id": ["v3", "v30", "gone"], "share": [0.7, 0.3, 0.0]})
+    tracks = [Track("one", told), Track("another", told[:0])]
+    first, second, other = (
+        draw_importance(table, given, tmp_path / f"{name}.png", risk_ids=["v3"]).read_bytes()
+        for name, given in (("first", tracks), ("second", tracks), ("other", tracks[:1]))
+    )
+    assert first.startswith(PNG)
+    assert first == second != other
+    with pytest.raises(StudyError, match="no p-value"):
+        draw_importance(table.assign(P=np.nan), tracks, tmp_path / "none.png")
