@@ -17,7 +17,7 @@ from benchmarks.data import StudyData, describe_data, read_data
 from benchmarks.processes import ONE_THREAD, SLOTS, Task, find_best_order, find_makespan, run_chains
 from genotransfer.models.source_models import load_source_models, save_source_models
 from genotransfer.training.jobs import TrainingSettings
-from pipelines.local import order_families
+from pipelines.kinds import order_families
 
 
 @dataclass(frozen=True)

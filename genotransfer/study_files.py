@@ -1,11 +1,14 @@
-"""Study files: YAML read into settings, with errors that name the file, the row and the remedy."""
+"""Study files: YAML read into settings, with errors that name the file, the row and the remedy.
+
+`load_study` and `parse_study` read a transfer study; `load_settings` and `parse_text` any other kind.
+"""
 
 from __future__ import annotations
 
 import difflib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -14,15 +17,24 @@ from genotransfer.config import Study
 from genotransfer.errors import InputError, StudyError
 from genotransfer.formats.files import decode_text
 from genotransfer.plain_yaml import read_yaml
+from genotransfer.settings import Settings
 from genotransfer.storage import is_remote, read_bytes
+
+Kind = TypeVar("Kind", bound=Settings)
 
 
 def load_study(path: str | Path, overrides: list[str] | None = None) -> Study:
-    """Read a study from YAML.
+    """Read a transfer study from YAML; see `load_settings`."""
+    return load_settings(path, Study, overrides)
+
+
+def load_settings(path: str | Path, kind: type[Kind], overrides: list[str] | None = None) -> Kind:
+    """Read a study of one kind from YAML.
 
     Parameters
     ----------
     path : the study file, here or in a bucket.
+    kind : the settings it holds.
     overrides : settings that replace the file's, each ``key.key=value``, the value in YAML.
 
     Raises
@@ -45,9 +57,9 @@ def load_study(path: str | Path, overrides: list[str] | None = None) -> Study:
         raise InputError("a study is a mapping of settings", file=path, remedy="Begin with 'name: …'")
     overridden = [_apply_override(raw, one) for one in overrides or []]
     try:
-        return Study.model_validate_json(json.dumps(raw))
+        return kind.model_validate_json(json.dumps(raw))
     except ValidationError as error:
-        raise _explain(error, path, node, overridden) from error
+        raise _explain(error, path, node, overridden, kind) from error
 
 
 def _read_text(path: str | Path) -> str:
@@ -57,6 +69,11 @@ def _read_text(path: str | Path) -> str:
 
 
 def parse_study(text: str) -> Study:
+    """Return the transfer study given as text; see `parse_text`."""
+    return parse_text(text, Study)
+
+
+def parse_text(text: str, kind: type[Kind]) -> Kind:
     """Return the study given as JSON or YAML text, as pipelines pass it.
 
     Raises
@@ -65,7 +82,7 @@ def parse_study(text: str) -> Study:
         The text is no valid study.
     """
     try:
-        return Study.model_validate_json(json.dumps(read_yaml(text)[0]))
+        return kind.model_validate_json(json.dumps(read_yaml(text)[0]))
     except (ValidationError, yaml.YAMLError) as error:
         raise StudyError(f"The study is not valid: {error}") from error
 
@@ -90,7 +107,11 @@ def _apply_override(raw: dict[str, Any], override: str) -> tuple[str, ...]:
 
 
 def _explain(
-    error: ValidationError, path: str | Path, node: yaml.Node | None, overridden: list[tuple[str, ...]]
+    error: ValidationError,
+    path: str | Path,
+    node: yaml.Node | None,
+    overridden: list[tuple[str, ...]],
+    kind: type[Settings],
 ) -> InputError:
     """Say the first thing wrong in the words of the study file, with its row."""
     first = error.errors()[0]
@@ -100,7 +121,7 @@ def _explain(
     )
     dotted = _shorten(".".join(str(part) for part in keys)) or "the study"
     if first["type"] == "extra_forbidden":
-        known = _known_keys(keys[:-1])
+        known = _known_keys(keys[:-1], kind)
         near = difflib.get_close_matches(str(keys[-1]), known, n=1)
         problem = f"unknown key {dotted!r}"
         remedy = f"Did you mean {near[0]!r}" if near else f"Known here: {', '.join(known)}"
@@ -128,8 +149,8 @@ def _shorten(text: str) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
-def _known_keys(keys: tuple[Any, ...]) -> list[str]:
-    schema = Study.model_json_schema()
+def _known_keys(keys: tuple[Any, ...], kind: type[Settings]) -> list[str]:
+    schema = kind.model_json_schema()
     groups = [schema]
     for key in keys:
         if isinstance(key, int):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, get_args
@@ -22,8 +23,8 @@ from genotransfer.storage import is_remote
 from genotransfer.study_files import load_study
 from pipelines import exome_commands, prediction_commands, registry_commands, retraining_commands
 from pipelines.cluster_commands import add_cluster_commands
+from pipelines.kinds import STUDIES, AnyStudy, find_any_study, list_shipped
 
-STUDIES = Path(__file__).parent / "studies"
 app = typer.Typer(
     help="Carry genotype-phenotype knowledge from a large population to a small one.",
     no_args_is_help=True,
@@ -33,6 +34,8 @@ app = typer.Typer(
 AssociationTest = StrEnum("AssociationTest", list(get_args(TestName)))
 # What an interruption ends with.
 STOPPED = 130
+# How the results of a run are shown, by kind; those of a transfer study otherwise.
+SHOWN: dict[str, Callable[[Path, Console], None]] = {}
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Replace a setting: key.key=value. May be given often.")
 ]
@@ -87,15 +90,18 @@ def run(
     ] = False,
 ) -> None:
     """Run a study on this machine: report, results and every artifact go to runs/<id>/."""
-    from pipelines.local import run_study
+    run_any(*find_any_study(study, overrides), runs, publish, containers)
+
+
+def run_any(kind: str, study: AnyStudy, runs: Path, publish: str | None, containers: bool) -> None:
+    """Run a study of any kind on this machine, show what it found, and publish it where that is asked for."""
+    from pipelines.local import run_pipeline
     from pipelines.publishing import check_places, publish_run
 
-    chosen = find_study(study, overrides)
     check_places(runs, publish)
     console = Console(file=sys.stdout)  # fixed, for the run redirects standard output to its log
-    folder = run_study(chosen, runs, console, containers)
-    _show_results(chosen, folder / "results.csv", console)
-    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
+    folder = run_pipeline(kind, study, runs, console, containers)
+    _show_run(folder, console)
     if publish:
         console.print(f"Published: {publish_run(folder, publish)}", soft_wrap=True, highlight=False)
 
@@ -108,9 +114,7 @@ def resume(
     from pipelines.local import resume_run
 
     console = Console(file=sys.stdout)
-    folder = resume_run(run, console)
-    _show_results(load_study(folder / "study.yaml"), folder / "results.csv", console)
-    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
+    _show_run(resume_run(run, console), console)
 
 
 @app.command()
@@ -211,12 +215,12 @@ for command in (
 @app.command()
 def studies() -> None:
     """List the studies that are shipped."""
-    for path in sorted(STUDIES.glob("*.yaml")):
-        typer.echo(path.stem)
+    for name in list_shipped():
+        typer.echo(name)
 
 
 def find_study(name: str, overrides: list[str] | None) -> Study:
-    """Load a study by path, or by the name of a shipped one."""
+    """Load a transfer study by path, or by the name of a shipped one."""
     if is_remote(name):
         return load_study(name, overrides)
     path = Path(name)
@@ -224,9 +228,21 @@ def find_study(name: str, overrides: list[str] | None) -> Study:
     if not path.is_file() and shipped.is_file():
         path = shipped
     if not path.is_file():
-        known = ", ".join(sorted(one.stem for one in STUDIES.glob("*.yaml")))
+        known = ", ".join(list_shipped("study"))
         raise InputError("there is no such study", file=name, remedy=f"Give a file or one of: {known}")
     return load_study(path, overrides)
+
+
+def _show_run(folder: Path, console: Console) -> None:
+    """Show what a run found, as those of its kind are shown."""
+    from pipelines.local import name_kind
+
+    show = SHOWN.get(name_kind(folder))
+    if show is None:
+        _show_results(load_study(folder / "study.yaml"), folder / "results.csv", console)
+    else:
+        show(folder, console)
+    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
 
 
 def _show_results(study: Study, results: Path, console: Console) -> None:

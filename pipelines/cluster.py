@@ -9,12 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from genotransfer.config import Study
 from pipelines.compilation import compile_pipeline
 from pipelines.connection import ClusterError, Connection, explain_errors, silence
-
-# Names of the pipelines in Kubeflow, where none is given.
-NAMES = {"study": "transfer-study", "retraining": "retraining"}
+from pipelines.kinds import KINDS, AnyStudy
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class Submitted:
 
 def submit_study(
     connection: Connection,
-    study: Study,
+    study: AnyStudy,
     *,
     experiment: str = "",
     run_name: str = "",
@@ -44,7 +41,7 @@ def submit_study(
     experiment : of Kubeflow; `tracking.experiment` when empty. Made where it is not there.
     run_name : the study's name and the time when empty.
     pipeline : name of the pipeline in Kubeflow; that of its kind when empty.
-    kind : ``study``, or ``retraining`` of it.
+    kind : of `pipelines.kinds.KINDS`.
     """
     reference = prepare_version(connection, study, pipeline, kind)
     experiment_id = ensure_experiment(connection, experiment or study.tracking.experiment)
@@ -60,7 +57,7 @@ def submit_study(
 
 
 def prepare_version(
-    connection: Connection, study: Study, pipeline: str = "", kind: str = "study"
+    connection: Connection, study: AnyStudy, pipeline: str = "", kind: str = "study"
 ) -> dict[str, str]:
     """Compile a study and upload it as a version of the pipeline, where that version is not there yet.
 
@@ -71,8 +68,8 @@ def prepare_version(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pipeline.yaml"
         version = compile_pipeline(study, path, kind)
-        pipeline = pipeline or NAMES[kind]
-        pipeline_id = _find_pipeline(connection, pipeline) or _create_pipeline(connection, pipeline)
+        pipeline = pipeline or KINDS[kind].name
+        pipeline_id = _find_pipeline(connection, pipeline) or _create_pipeline(connection, pipeline, kind)
         version_id = _find_version(connection, pipeline_id, version)
         if not version_id:
             version_id = _upload_version(connection, pipeline_id, version, path)
@@ -129,12 +126,12 @@ def _find_pipeline(connection: Connection, name: str) -> str:
     return str(found[0].pipeline_id) if found else ""
 
 
-def _create_pipeline(connection: Connection, name: str) -> str:
+def _create_pipeline(connection: Connection, name: str, kind: str) -> str:
     client = connection.client
     body = client.api_models.V2beta1Pipeline(
         name=name,
         display_name=name,
-        description="How well can a small population's phenotype be predicted with knowledge from a large one?",
+        description=KINDS[kind].open_module().DESCRIPTION,
         namespace=connection.namespace or None,
     )
     try:

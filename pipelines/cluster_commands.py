@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from genotransfer.errors import StudyError
+
 if TYPE_CHECKING:
-    from genotransfer.config import Study
     from pipelines.connection import Connection
+    from pipelines.kinds import AnyStudy
 
 StudyFile = Annotated[str, typer.Argument(help="A study file, or the name of one that is shipped.")]
 Overrides = Annotated[
@@ -45,7 +47,10 @@ def add_cluster_commands(app: typer.Typer) -> None:
 def compile_study(
     study: StudyFile,
     overrides: Overrides = None,
-    out: Annotated[Path, typer.Option(help="Where the pipeline is written.")] = Path("transfer_study.yaml"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where the pipeline is written; transfer_study.yaml, by its kind, when not given."),
+    ] = None,
     manifests: Annotated[
         Path | None, typer.Option(help="A folder for the same as Kubernetes manifests, for kubectl apply.")
     ] = None,
@@ -53,9 +58,10 @@ def compile_study(
 ) -> None:
     """Compile a study's pipeline to YAML for a Kubeflow cluster."""
     from pipelines.compilation import compile_pipeline, write_manifests
+    from pipelines.kinds import KINDS
 
-    chosen = _find(study, overrides)
-    kind = _name_kind(retraining)
+    kind, chosen = _find(study, overrides, retraining)
+    out = out or Path(KINDS[kind].file_name)
     compile_pipeline(chosen, out, kind)
     typer.echo(out)
     if manifests is not None:
@@ -74,15 +80,15 @@ def submit(
     retraining: Retraining = False,
 ) -> None:
     """Run a study on a Kubeflow cluster."""
-    from pipelines.cluster import NAMES, submit_study
+    from pipelines.cluster import submit_study
+    from pipelines.kinds import KINDS
 
-    chosen = _find(study, overrides)
+    kind, chosen = _find(study, overrides, retraining)
     connection = _connect_for(chosen)
-    kind = _name_kind(retraining)
     started = submit_study(
         connection, chosen, experiment=experiment, run_name=run_name, pipeline=pipeline, kind=kind
     )
-    typer.echo(f"Run {started.run_id} of {pipeline or NAMES[kind]} {started.version}\n{started.link}")
+    typer.echo(f"Run {started.run_id} of {pipeline or KINDS[kind].name} {started.version}\n{started.link}")
     if follow:
         _follow(connection, started.run_id)
 
@@ -105,7 +111,7 @@ def create(
     from pipelines.schedules import convert_cron, create_schedule
 
     convert_cron(cron)  # before anybody is asked
-    chosen = _find(study, overrides)
+    kind, chosen = _find(study, overrides, retraining)
     made = create_schedule(
         _connect_for(chosen),
         chosen,
@@ -115,7 +121,7 @@ def create(
         catch_up=catch_up,
         concurrency=concurrency,
         pipeline=pipeline,
-        kind=_name_kind(retraining),
+        kind=kind,
     )
     replaced = f", in place of {made.n_replaced}" if made.n_replaced else ""
     typer.echo(f"Schedule {made.name} ({made.schedule_id}) at {made.cron!r}{replaced}\n{made.link}")
@@ -221,10 +227,14 @@ def terminate(run_id: RunId, endpoint: Endpoint = "", namespace: Namespace = "")
     typer.echo(f"{run_id} is being stopped")
 
 
-def _find(study: str, overrides: list[str] | None) -> Study:
-    from pipelines.cli import find_study
+def _find(study: str, overrides: list[str] | None, retraining: bool) -> tuple[str, AnyStudy]:
+    """Return a study and its kind, which is its retraining where that is asked for."""
+    from pipelines.kinds import find_any_study
 
-    return find_study(study, overrides)
+    kind, found = find_any_study(study, overrides)
+    if retraining and kind != "study":
+        raise StudyError(f"--retraining is of transfer studies; {study} is of the pipeline {kind!r}.")
+    return "retraining" if retraining else kind, found
 
 
 def _connect(endpoint: str, namespace: str) -> Connection:
@@ -233,7 +243,7 @@ def _connect(endpoint: str, namespace: str) -> Connection:
     return connect(endpoint, namespace)
 
 
-def _connect_for(study: Study) -> Connection:
+def _connect_for(study: AnyStudy) -> Connection:
     import os
 
     return _connect(study.cluster.endpoint, study.cluster.namespace or os.environ.get("KFP_NAMESPACE", ""))
@@ -261,7 +271,3 @@ def _print_table(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     for row in rows:
         table.add_row(*(escape(str(value)) for value in row))
     Console(file=sys.stdout).print(table)
-
-
-def _name_kind(retraining: bool) -> str:
-    return "retraining" if retraining else "study"

@@ -10,14 +10,12 @@ from typing import Any
 
 from genotransfer import __version__
 from genotransfer.cluster_settings import holds_secret
-from genotransfer.config import Study
 from genotransfer.errors import StudyError
 from genotransfer.formats.files import replace_together
+from pipelines.kinds import KINDS, AnyStudy
 
-MANIFESTS = "transfer_study.yaml"
 
-
-def compile_pipeline(study: Study, out: str | Path, kind: str = "study") -> str:
+def compile_pipeline(study: AnyStudy, out: str | Path, kind: str = "study") -> str:
     """Write the pipeline as KFP's IR YAML; run as it is, it runs this study.
 
     Parameters
@@ -26,7 +24,7 @@ def compile_pipeline(study: Study, out: str | Path, kind: str = "study") -> str:
         are placed.
     out : where the YAML is written. A second document in it, where there is one, is what KFP
         calls the platform's configuration.
-    kind : ``study``, or ``retraining`` of it; see `pipelines.placement.PIPELINES`.
+    kind : of `pipelines.kinds.KINDS`.
 
     Returns
     -------
@@ -44,13 +42,13 @@ def compile_pipeline(study: Study, out: str | Path, kind: str = "study") -> str:
     return f"{__version__}-{study.name}-{digest}".lower()
 
 
-def write_manifests(study: Study, folder: str | Path, kind: str = "study") -> Path:
+def write_manifests(study: AnyStudy, folder: str | Path, kind: str = "study") -> Path:
     """Write the pipeline and its version as Kubernetes manifests, for ``kubectl apply`` or GitOps.
 
     Parameters
     ----------
     study, kind : as for `compile_pipeline`.
-    folder : where ``transfer_study.yaml`` is written: a Pipeline and a PipelineVersion.
+    folder : where a Pipeline and a PipelineVersion are written, in one file of the kind's name.
 
     Returns
     -------
@@ -58,12 +56,11 @@ def write_manifests(study: Study, folder: str | Path, kind: str = "study") -> Pa
     """
     from kfp.compiler.compiler_utils import KubernetesManifestOptions
 
-    from pipelines.placement import PIPELINES
-
-    name, title, *_ = PIPELINES[kind]
+    module = KINDS[kind].open_module()
+    name, title = module.NAME, module.TITLE
     with tempfile.TemporaryDirectory() as aside:
         version = compile_pipeline(study, Path(aside) / "pipeline.yaml", kind)
-    out = Path(folder) / MANIFESTS
+    out = Path(folder) / KINDS[kind].file_name
     with replace_together(out) as [path]:
         _compile(
             study,
@@ -82,7 +79,7 @@ def write_manifests(study: Study, folder: str | Path, kind: str = "study") -> Pa
     return out
 
 
-def _compile(study: Study, path: Path, kind: str, **options: Any) -> None:
+def _compile(study: AnyStudy, path: Path, kind: str, **options: Any) -> None:
     if holds_secret(study.tracking.uri):
         raise StudyError(
             "tracking.uri holds a user or password, and would be shown with the pipeline. Leave it out and "
@@ -100,8 +97,7 @@ def _compile(study: Study, path: Path, kind: str, **options: Any) -> None:
             str(written),
             pipeline_parameters={
                 "study": study.to_json(with_cluster=False),
-                "phenotypes": study.phenotype_names,
-                "families": study.families,
+                **KINDS[kind].find_loops(study, here=False),
             },
             **options,
         )

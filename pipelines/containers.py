@@ -26,6 +26,7 @@ from genotransfer.errors import StudyError
 from genotransfer.events import CONTAINER_VARIABLE, EVENTS_VARIABLE, fail_task
 from genotransfer.release import RELEASE_VARIABLE, name_release
 from genotransfer.storage import is_remote
+from pipelines.kinds import AnyStudy
 
 if TYPE_CHECKING:
     import docker
@@ -86,7 +87,7 @@ def check_images(client: docker.DockerClient) -> None:
 
 
 def make_runner(
-    client: docker.DockerClient, study: Study, folder: Path, environment: Mapping[str, str]
+    client: docker.DockerClient, study: AnyStudy, folder: Path, environment: Mapping[str, str]
 ) -> local.DockerRunner:
     """Return the runner of a run's tasks.
 
@@ -118,7 +119,8 @@ def make_runner(
         os.environ.get(CACHE_VARIABLE) or (Path.home() if ours else folder.parent) / ".cache" / "genotransfer"
     )
     writable = [folder, cache.absolute()]
-    if (cohorts := study.retraining.cohorts) and not is_remote(cohorts):
+    cohorts = study.retraining.cohorts if isinstance(study, Study) else ""
+    if cohorts and not is_remote(cohorts):
         writable.append(Path(cohorts).absolute())
     readable = list_local_files(study)
     credentials = Path(
@@ -295,16 +297,13 @@ def _check_store(uri: str, runs: Path) -> None:
             )
 
 
-def list_local_files(study: Study) -> list[Path]:
+def list_local_files(study: AnyStudy) -> list[Path]:
     """Return the files and folders of this machine that a study names, as absolute paths.
 
     With a file come those of the same name and another ending: ``cohort.fam`` with ``cohort.bed``.
     """
-    named = _list_texts(study.genotypes)
-    if isinstance(study.genotypes, GenotypeFiles):
-        named = [study.genotypes.resolve(one) for one in named if one]
     found: set[Path] = set()
-    for one in [*named, *_list_texts(study.models)]:
+    for one in _list_inputs(study):
         if not one or is_remote(one) or "\n" in one or len(one) > LONGEST_PATH:
             continue
         path = Path(one).absolute()
@@ -314,6 +313,16 @@ def list_local_files(study: Study) -> list[Path]:
         if path.parent.is_dir():
             found |= {other for stem in stems for other in path.parent.glob(f"{glob_escape(stem)}.*")}
     return sorted(found)
+
+
+def _list_inputs(study: AnyStudy) -> list[str]:
+    """Return every text of a study that may be the path of something its tasks read."""
+    if not isinstance(study, Study):
+        return study.list_inputs()
+    named = _list_texts(study.genotypes)
+    if isinstance(study.genotypes, GenotypeFiles):
+        named = [study.genotypes.resolve(one) for one in named if one]
+    return [*named, *_list_texts(study.models)]
 
 
 def _follow_links(paths: list[Path]) -> list[Path]:

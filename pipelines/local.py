@@ -1,4 +1,4 @@
-"""The embedded runner: a study through KFP's local runner, with no cluster.
+"""The embedded runner: a study of any kind through KFP's local runner, with no cluster.
 
 The same pipeline function and the same components as on Kubernetes; each task is a process of its
 own. What the tasks report of themselves is shown while they run, and the real error of a task that
@@ -33,7 +33,6 @@ from genotransfer.events import EVENTS_VARIABLE, JOB_VARIABLE, mend_events
 from genotransfer.formats.files import replace_together
 from genotransfer.release import hash_code
 from genotransfer.retraining.plan import Landing
-from genotransfer.study_files import load_study
 from pipelines.containers import (
     check_images,
     connect_docker,
@@ -42,10 +41,13 @@ from pipelines.containers import (
     make_runner,
     stop_containers,
 )
+from pipelines.kinds import KINDS, AnyStudy
 from pipelines.progress import show_progress
 from pipelines.run_folder import RunFolder
 
-# In the folder of a run that is a retraining, and of one whose tasks go into containers.
+# In the folder of a run of another pipeline than a transfer study's, of one that is a retraining, and of
+# one whose tasks go into containers.
+KIND_MARK = "pipeline"
 RETRAINING_MARK = "retraining"
 CONTAINERS_MARK = "containers"
 
@@ -80,8 +82,12 @@ class _Run:
         return self.folder / "events.jsonl"
 
     @property
-    def is_retraining(self) -> bool:
-        return (self.folder / RETRAINING_MARK).exists()
+    def kind(self) -> str:
+        """Of `pipelines.kinds.KINDS`."""
+        mark = self.folder / KIND_MARK
+        if mark.exists():
+            return mark.read_text().strip()
+        return "retraining" if (self.folder / RETRAINING_MARK).exists() else "study"
 
     @property
     def in_containers(self) -> bool:
@@ -103,10 +109,18 @@ class _Run:
 
 
 def run_study(study: Study, runs: Path, console: Console | None = None, containers: bool = False) -> Path:
-    """Run a study on this machine.
+    """Run a transfer study on this machine; see `run_pipeline`."""
+    return run_pipeline("study", study, runs, console, containers)
+
+
+def run_pipeline(
+    kind: str, study: AnyStudy, runs: Path, console: Console | None = None, containers: bool = False
+) -> Path:
+    """Run a study on this machine, by the pipeline of its kind.
 
     Parameters
     ----------
+    kind : of `pipelines.kinds.KINDS`; for a retraining see `run_retraining`.
     study : the study.
     runs : folder of all runs; this one gets a folder of its own, and ``latest`` points to it.
     console : where progress is shown; standard error when None.
@@ -126,8 +140,15 @@ def run_study(study: Study, runs: Path, console: Console | None = None, containe
         A task failed; the message is its own error.
     """
     folder = _make_run_folder(study, runs, containers)
+    if kind != "study":
+        (folder / KIND_MARK).write_text(kind)
     _write_study(study, folder / "study.yaml")
     return _carry_out(study, _Run(folder), console)
+
+
+def name_kind(folder: Path) -> str:
+    """Return the kind of the study whose run a folder is."""
+    return _Run(folder).kind
 
 
 def run_retraining(
@@ -181,10 +202,17 @@ def resume_run(folder: Path, console: Console | None = None) -> Path:
             file=folder,
             remedy="Name a folder under runs/, or runs/latest",
         )
-    return _carry_out(load_study(folder / "study.yaml"), _Run(folder), console)
+    run = _Run(folder)
+    if run.kind not in KINDS:
+        raise InputError(
+            f"this is the folder of a run of the pipeline {run.kind!r}, which this release does not have",
+            file=folder,
+            remedy="Resume it with the release that began it",
+        )
+    return _carry_out(KINDS[run.kind].load(folder / "study.yaml"), run, console)
 
 
-def _carry_out(study: Study, run: _Run, console: Console | None) -> Path:
+def _carry_out(study: AnyStudy, run: _Run, console: Console | None) -> Path:
     console = console or Console(file=sys.stderr)
     runs = run.folder.parent
     environment = _make_environment(study, runs, run)
@@ -222,16 +250,7 @@ def _hold(folder: Path) -> Iterator[None]:
         yield
 
 
-def order_families(study: Study) -> list[str]:
-    """Return the study's families of networks, those that take longest first.
-
-    Two turns of a loop run at a time, so that the longest should not be left for last. The paper
-    lists its networks from the shortest to the longest.
-    """
-    return study.families[::-1]
-
-
-def _make_run_folder(study: Study, runs: Path, containers: bool) -> Path:
+def _make_run_folder(study: AnyStudy, runs: Path, containers: bool) -> Path:
     if containers:
         check_images(connect_docker())
     runs.mkdir(parents=True, exist_ok=True)
@@ -250,13 +269,13 @@ def _make_run_folder(study: Study, runs: Path, containers: bool) -> Path:
     raise GenotransferError(f"{runs} holds a thousand runs of this second. Wait and try again.")
 
 
-def _write_study(study: Study, path: Path) -> None:
+def _write_study(study: AnyStudy, path: Path) -> None:
     import yaml
 
     path.write_text(yaml.safe_dump(json.loads(study.to_json()), sort_keys=False))
 
 
-def _make_environment(study: Study, runs: Path, run: _Run) -> dict[str, str]:
+def _make_environment(study: AnyStudy, runs: Path, run: _Run) -> dict[str, str]:
     environment = {
         EVENTS_VARIABLE: str(run.events),
         JOB_VARIABLE: run.job,
@@ -270,7 +289,7 @@ def _make_environment(study: Study, runs: Path, run: _Run) -> dict[str, str]:
     return environment
 
 
-def _execute(study: Study, run: _Run, environment: dict[str, str]) -> None:
+def _execute(study: AnyStudy, run: _Run, environment: dict[str, str]) -> None:
     try:
         with (
             run.log.open("a", buffering=1) as log,
@@ -282,11 +301,8 @@ def _execute(study: Study, run: _Run, environment: dict[str, str]) -> None:
             warnings.simplefilter("ignore")
             from kfp import local
 
-            if run.is_retraining:
-                from pipelines.retraining import retraining as pipeline
-            else:
-                from pipelines.transfer_study import transfer_study as pipeline
-
+            kind = KINDS[run.kind]
+            pipeline = kind.open()
             (run.folder / "workspace").mkdir(exist_ok=True)
             with _make_runner(study, run, environment) as runner:
                 local.init(
@@ -296,11 +312,7 @@ def _execute(study: Study, run: _Run, environment: dict[str, str]) -> None:
                     enable_caching=True,
                     cache_root=str(run.done_before),
                 )
-                pipeline(
-                    study=study.to_json(with_cluster=False),
-                    phenotypes=study.phenotype_names,
-                    families=order_families(study),
-                )
+                pipeline(study=study.to_json(with_cluster=False), **kind.find_loops(study, here=True))
     except BaseException as error:
         run.error = error
     finally:
@@ -308,7 +320,7 @@ def _execute(study: Study, run: _Run, environment: dict[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def _make_runner(study: Study, run: _Run, environment: dict[str, str]) -> Iterator[Any]:
+def _make_runner(study: AnyStudy, run: _Run, environment: dict[str, str]) -> Iterator[Any]:
     if not run.in_containers:
         from kfp import local
 

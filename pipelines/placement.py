@@ -1,7 +1,6 @@
 """The pipeline as a cluster runs it: the same function, its tasks placed as the study's `cluster` says."""
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 from kfp import dsl, kubernetes
@@ -10,17 +9,7 @@ from kfp.dsl import pipeline_context
 from components import images
 from genotransfer.cluster_settings import Cluster, Gpu
 from genotransfer.release import RELEASE_VARIABLE, name_release
-from pipelines import retraining, transfer_study
-
-PIPELINES: dict[str, tuple[str, str, str, Callable[..., None]]] = {
-    "study": (
-        transfer_study.NAME,
-        transfer_study.TITLE,
-        transfer_study.DESCRIPTION,
-        transfer_study.compose_study,
-    ),
-    "retraining": (retraining.NAME, retraining.TITLE, retraining.DESCRIPTION, retraining.compose_retraining),
-}
+from pipelines.kinds import KINDS
 
 # The tasks that train networks, and take a GPU.
 TRAINING_TASKS = ("train-source-models", "transfer-models")
@@ -46,13 +35,14 @@ def place_pipeline(cluster: Cluster, kind: str = "study") -> Any:
     Parameters
     ----------
     cluster : where and how it runs.
-    kind : ``study`` or ``retraining``.
+    kind : of `pipelines.kinds.KINDS`.
 
     Returns
     -------
     A KFP graph component, to be compiled.
     """
-    name, title, description, compose = PIPELINES[kind]
+    module = KINDS[kind].open_module()
+    compose = getattr(module, KINDS[kind].compose)
 
     @functools.wraps(compose)
     def placed(*arguments: Any, **named: Any) -> None:
@@ -61,9 +51,9 @@ def place_pipeline(cluster: Cluster, kind: str = "study") -> Any:
             place_task(task, cluster)
 
     return dsl.pipeline(
-        name=name,
-        description=description,
-        display_name=title,
+        name=module.NAME,
+        description=module.DESCRIPTION,
+        display_name=module.TITLE,
         pipeline_root=cluster.pipeline_root or None,
         pipeline_config=_configure(cluster),
     )(placed)

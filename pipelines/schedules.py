@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from genotransfer.config import Study
 from genotransfer.errors import StudyError
 from pipelines.cluster import ensure_experiment, prepare_version
 from pipelines.connection import ClusterError, Connection, explain_errors
+from pipelines.kinds import AnyStudy
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
@@ -94,7 +94,7 @@ def _check_part(part: str, least: int, most: int, names: tuple[str, ...]) -> str
 
 def create_schedule(
     connection: Connection,
-    study: Study,
+    study: AnyStudy,
     cron: str,
     *,
     name: str = "",
@@ -120,7 +120,7 @@ def create_schedule(
     catch_up : whether turns missed while it was paused are made up for.
     concurrency : runs at a time, 1 to 10.
     pipeline : name of the pipeline in Kubeflow; that of its kind when empty.
-    kind : ``study``, or ``retraining`` of it.
+    kind : of `pipelines.kinds.KINDS`.
 
     Raises
     ------

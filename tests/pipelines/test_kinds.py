@@ -1,0 +1,55 @@
+"""Kinds of study: how one is told from another, and that each kind's pipeline is what it says."""
+
+import inspect
+
+import pytest
+
+from genotransfer.config import Study
+from genotransfer.errors import InputError
+from pipelines.kinds import KINDS, STUDIES, find_any_study, list_shipped
+from pipelines.local import resume_run
+
+
+def test_a_study_that_names_no_pipeline_is_a_transfer_study():
+    kind, study = find_any_study("demo", ["seed=7"])
+    assert kind == "study"
+    assert isinstance(study, Study)
+    assert study.seed == 7
+
+
+def test_an_unknown_pipeline_is_told(tmp_path):
+    (tmp_path / "x.yaml").write_text("name: x\npipeline: nosuch\n")
+    with pytest.raises(InputError, match=r"x.yaml: there is no pipeline 'nosuch'\. "):
+        find_any_study(str(tmp_path / "x.yaml"))
+
+
+def test_a_retraining_is_no_kind_of_study_file(tmp_path):
+    (tmp_path / "x.yaml").write_text("name: x\npipeline: retraining\n")
+    with pytest.raises(InputError, match="there is no pipeline 'retraining'"):
+        find_any_study(str(tmp_path / "x.yaml"))
+
+
+def test_a_file_that_is_no_yaml_is_told_with_its_row(tmp_path):
+    (tmp_path / "x.yaml").write_text("name: x\n  seed: 3\n")
+    with pytest.raises(InputError, match=r"x\.yaml, row 2: this is no YAML"):
+        find_any_study(str(tmp_path / "x.yaml"))
+
+
+@pytest.mark.parametrize("name", list_shipped())
+def test_every_shipped_study_is_of_a_kind_and_names_its_own_loops(name):
+    kind, study = find_any_study(name)
+    module = KINDS[kind].open_module()
+    given = {"study", *KINDS[kind].find_loops(study, here=True)}
+    assert set(inspect.signature(getattr(module, KINDS[kind].compose)).parameters) == given
+    assert KINDS[kind].open().name == module.NAME == KINDS[kind].name
+
+
+def test_no_two_shipped_studies_have_one_name():
+    assert len(set(list_shipped())) == len(list_shipped()) == len(list(STUDIES.rglob("*.yaml")))
+
+
+def test_a_run_of_a_pipeline_that_is_not_here_is_not_resumed(tmp_path):
+    (tmp_path / "study.yaml").write_text("name: x\n")
+    (tmp_path / "pipeline").write_text("nosuch")
+    with pytest.raises(InputError, match="a run of the pipeline 'nosuch', which this release does not have"):
+        resume_run(tmp_path)
