@@ -50,7 +50,7 @@ class Span(Settings):
         return self
 
 
-class Selection(Settings):
+class SnpSelection(Settings):
     """SNPs chosen anew in the training part of every fold; each step works on what the one before left."""
 
     associated: Size | None = Field(500, description="the so many most associated with the phenotype")
@@ -94,7 +94,7 @@ class ComparedModel(Settings):
     learn_on: Literal["source", "both"] = Field(
         "both", description="of the kind score: what the effects are learnt on"
     )
-    selection: Selection = Selection()
+    selection: SnpSelection = SnpSelection()
     encoding: Literal["additive", "one_hot"] = Field(
         "additive", description="of a genotype: copies of the counted allele, or an indicator of each"
     )

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 
 import pandas as pd
 
 from genotransfer.candidates import METHODS
-from genotransfer.errors import InputError
 from genotransfer.formats.files import replace_together
 from genotransfer.report import gain_sections, published, sections
 from genotransfer.report.findings import METHOD_NAMES, SPACE, Findings, describe_points, find
 from genotransfer.report.gains import group_phenotypes
+from genotransfer.report.pages import embed_figure, render_page
 from genotransfer.report.tables import StudyFacts, arrange_results, describe_missing
 
-PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 PRINTED_PHENOTYPES = frozenset(published.TABLE_3)
 
 
@@ -75,22 +72,14 @@ def render_report(
     warnings: Sequence[str] = (),
 ) -> str:
     """Return the report's HTML; see `write_report`. Every text from outside is escaped."""
-    import jinja2
-
     results = arrange_results(results)
     findings = find(results, leaderboard, study)
     groups = [
         gain_sections.lay_out_gains(results, leaderboard, group, study) for group in group_phenotypes(results)
     ]
     missing = describe_missing(results, study.get("methods", METHODS))
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_read_template),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.jinja").render(
+    return render_page(
+        "report.html.jinja",
         study=study,
         findings=findings,
         tiles=_list_tiles(findings),
@@ -106,7 +95,7 @@ def render_report(
         chance=sections.lay_out_chance(leaderboard, study["n_ed"]),
         quality=sections.lay_out_quality(quality),
         alignment=sections.lay_out_alignment(alignment),
-        figures=[(title, _embed_figure(path)) for title, path in figures],
+        figures=[(title, embed_figure(path)) for title, path in figures],
         warnings=list(warnings),
         missing={one: [METHOD_NAMES[name] for name in lacking] for one, lacking in missing.items()},
         beside_paper=(study["source"], study["target"]) == published.POPULATIONS
@@ -133,20 +122,3 @@ def _list_tiles(findings: Findings) -> list[tuple[str, str, str]]:
 
 def _percent(value: float) -> str:
     return "" if value != value else f"{describe_points(value, sign=False)}{SPACE}%"
-
-
-def _embed_figure(path: Path) -> str:
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"the figure cannot be read ({error.strerror})", remedy="Draw it before the report", file=path
-        ) from error
-    if not content.startswith(PNG_MAGIC):
-        raise InputError("the figure is no PNG image", remedy="Save it as PNG", file=path)
-    return base64.b64encode(content).decode("ascii")
-
-
-def _read_template(name: str) -> str:
-    templates = resources.files("genotransfer.report") / "templates"
-    return (templates / name).read_text(encoding="utf-8")

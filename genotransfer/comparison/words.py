@@ -1,0 +1,110 @@
+"""A comparison in words: its plan, its answer, and its results as Markdown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from genotransfer.comparison.settings import ComparedModel, ComparisonStudy, Span
+from genotransfer.report.cells import write_decimal, write_interval, write_percent
+from genotransfer.report.markdown import lay_out
+
+KINDS = {
+    "logistic": "logistic regression",
+    "svm": "support vector machine",
+    "forest": "random forest",
+    "network": "network of the target alone",
+    "transfer": "network of the source, fine-tuned",
+    "score": "polygenic score",
+}
+SIGNIFICANT = 0.05
+
+
+def describe_plan(study: ComparisonStudy) -> str:
+    """Return what a comparison will run, as Markdown."""
+    folds = study.folds
+    kept = f", {folds.groups} together" if folds.groups else ""
+    rows = [
+        ("Question", f"Which model predicts {study.compared_phenotype} of {study.target} best?"),
+        ("Folds", f"{folds.outer} that judge, {folds.inner} of every search{kept}"),
+        ("Searches look at", f"`{study.scoring}`"),
+        ("Seed", f"{study.seed}"),
+    ]
+    models = [(model.name, describe_kind(model), describe_search(model)) for model in study.models]
+    return (
+        f"# Comparison {study.name}\n\n"
+        + lay_out(("", ""), rows)
+        + "\n\n"
+        + lay_out(("Model", "What it is", "Search"), models)
+    )
+
+
+def describe_kind(model: ComparedModel) -> str:
+    """Return what a model is, in a few words."""
+    detail = model.network or (f"{model.score}, {model.learn_on}" if model.score else "")
+    return KINDS[model.kind] + (f" ({detail})" if detail else "")
+
+
+def describe_search(model: ComparedModel) -> str:
+    """Return how a model's settings are searched."""
+    if model.search.kind == "none":
+        return "none"
+    space = "; ".join(f"`{name}` {_describe_values(values)}" for name, values in model.search.space.items())
+    times = "" if model.search.kind == "grid" else f" of {model.search.iterations}"
+    return f"{model.search.kind}{times}: {space}"
+
+
+def _describe_values(values: Any) -> str:
+    if isinstance(values, Span):
+        return f"{values.low:g} to {values.high:g}" + (" (log)" if values.log else "")
+    return ", ".join("all" if one is None else str(one) for one in values)
+
+
+def answer(table: pd.DataFrame, pairs: pd.DataFrame) -> tuple[str, str]:
+    """Return the comparison's answer and its explanation, a sentence or two each.
+
+    Parameters
+    ----------
+    table : from `tabulate_models`.
+    pairs : from `compare_pairs`.
+    """
+    ranked = table.sort_values(["accuracy", "auc"], ascending=False, kind="stable")
+    best = ranked.iloc[0]
+    said = f"{best['model']} is right for {write_percent(100 * best['accuracy'])} % of people"
+    if len(table) == 1:
+        return f"{said}.", f"95 % interval {write_interval(best['low'], best['high'])} %."
+    involved = pairs[(pairs["first"] == best["model"]) | (pairs["second"] == best["model"])]
+    beaten = [
+        str(row["second"] if row["first"] == best["model"] else row["first"])
+        for row in involved.to_dict("records")
+        if row["mcnemar_p_holm"] < SIGNIFICANT
+    ]
+    level = [one for one in ranked["model"].iloc[1:] if one not in beaten]
+    against = f"more than {_join(beaten)}" if beaten else "not significantly more than any other"
+    told = f"The highest accuracy is that of {best['model']}, {against} (McNemar, corrected for all pairs)."
+    if beaten and level:
+        told += f" From {_join(level)} it cannot be told apart with {int(best['n'])} people."
+    return f"{said}.", told
+
+
+def describe_results(study: ComparisonStudy, table: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """Return what a comparison found, as Markdown."""
+    said, told = answer(table, pairs)
+    rows = [
+        (
+            str(one["model"]),
+            write_percent(100 * one["accuracy"]),
+            write_interval(one["low"], one["high"]),
+            write_percent(100 * one["sensitivity"]),
+            write_percent(100 * one["specificity"]),
+            write_decimal(one["auc"], 3),
+        )
+        for one in table.to_dict("records")
+    ]
+    header = ("Model", "Accuracy %", "95 %", "Sensitivity %", "Specificity %", "AUC")
+    return f"# {study.name}: {study.target}\n\n**{said}** {told}\n\n{lay_out(header, rows)}\n"
+
+
+def _join(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
