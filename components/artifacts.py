@@ -189,6 +189,23 @@ class PredictionFacts(ArtifactFacts):
     n_warnings: int
 
 
+class PeopleFacts(ArtifactFacts):
+    """A folder with a fileset and a phenotype of each population, and the folds of the target's people."""
+
+    kind: Literal["people"] = "people"
+    study: str
+    n_source: int
+    n_target: int
+    n_variants: int
+
+
+class JudgedFacts(ArtifactFacts):
+    """A folder with what cross-validation found of one model."""
+
+    kind: Literal["judged"] = "judged"
+    model: str
+
+
 Facts = TypeVar("Facts", bound=ArtifactFacts)
 
 # What a person reads in Kubeflow's list of artifacts, by kind; names in braces are the facts'.
@@ -214,6 +231,8 @@ TITLES = {
     "landing": "New cohorts",
     "drift": "Drift",
     "prediction": "Predictions",
+    "people": "People of {study}, dealt to folds",
+    "judged": "Judgement of {model}",
 }
 
 

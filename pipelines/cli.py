@@ -21,7 +21,13 @@ from genotransfer.errors import GenotransferError, InputError, StudyError
 from genotransfer.release import name_release
 from genotransfer.storage import is_remote
 from genotransfer.study_files import load_study
-from pipelines import exome_commands, prediction_commands, registry_commands, retraining_commands
+from pipelines import (
+    comparison_commands,
+    exome_commands,
+    prediction_commands,
+    registry_commands,
+    retraining_commands,
+)
 from pipelines.cluster_commands import add_cluster_commands
 from pipelines.kinds import STUDIES, AnyStudy, find_any_study, list_shipped
 
@@ -35,7 +41,7 @@ AssociationTest = StrEnum("AssociationTest", list(get_args(TestName)))
 # What an interruption ends with.
 STOPPED = 130
 # How the results of a run are shown, by kind; those of a transfer study otherwise.
-SHOWN: dict[str, Callable[[Path, Console], None]] = {}
+SHOWN: dict[str, Callable[[Path, Console], None]] = {"comparison": comparison_commands.show_comparison}
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Replace a setting: key.key=value. May be given often.")
 ]
@@ -204,6 +210,7 @@ def _read_number(text: str) -> float:
 
 
 for command in (
+    *comparison_commands.COMMANDS,
     *exome_commands.COMMANDS,
     *prediction_commands.COMMANDS,
     *registry_commands.COMMANDS,

@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 
 import yaml
 
+from genotransfer.comparison.settings import NETWORK_KINDS, ComparisonStudy
 from genotransfer.config import Study, Tracking
 from genotransfer.errors import InputError
 from genotransfer.formats.files import decode_text
@@ -106,6 +107,12 @@ def _find_transfer_loops(study: Study, here: bool) -> dict[str, Any]:
     return {"phenotypes": study.phenotype_names, "families": families}
 
 
+def _find_comparison_loops(study: ComparisonStudy, here: bool) -> dict[str, Any]:
+    # Networks take longest.
+    slow = sorted(study.models, key=lambda model: model.kind not in NETWORK_KINDS)
+    return {"models": [model.name for model in slow] if here else study.model_names}
+
+
 KINDS: dict[str, PipelineKind] = {
     "study": PipelineKind(
         name="transfer-study",
@@ -122,6 +129,15 @@ KINDS: dict[str, PipelineKind] = {
         compose="compose_retraining",
         settings=Study,
         loops=_find_transfer_loops,
+    ),
+    "comparison": PipelineKind(
+        name="model-comparison",
+        module="pipelines.model_comparison",
+        pipeline="model_comparison",
+        compose="compose_comparison",
+        settings=ComparisonStudy,
+        loops=_find_comparison_loops,
+        folder=STUDIES / "comparison",
     ),
 }
 

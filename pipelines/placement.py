@@ -12,7 +12,7 @@ from genotransfer.release import RELEASE_VARIABLE, name_release
 from pipelines.kinds import KINDS
 
 # The tasks that train networks, and take a GPU.
-TRAINING_TASKS = ("train-source-models", "transfer-models")
+TRAINING_TASKS = ("train-source-models", "transfer-models", "judge-model")
 TRACKING_TASKS = (
     "track-study",
     "register-models",
@@ -20,11 +20,12 @@ TRACKING_TASKS = (
     "train-scores",
     "measure-drift",
     "plan-retraining",
+    "track-comparison",
 )
 # What it looks at is no input that KFP knows of: what was found before may not be so now.
 LOOKING_TASK = "plan-retraining"
-# It fails by the user's mistakes alone, which no second try mends.
-PLANNING_TASK = "plan-study"
+# They fail by the user's mistakes alone, which no second try mends.
+PLANNING_TASKS = ("plan-study", "plan-comparison")
 HOUR = 3600
 DAY = 24 * HOUR
 
@@ -69,7 +70,7 @@ def place_task(task: dsl.PipelineTask, cluster: Cluster) -> None:
         task.set_cpu_request(requests.cpu)
     if requests.memory:
         task.set_memory_request(requests.memory)
-    if cluster.retries.count and name != PLANNING_TASK:
+    if cluster.retries.count and name not in PLANNING_TASKS:
         task.set_retry(
             cluster.retries.count,
             backoff_duration=f"{cluster.retries.back_off}s",

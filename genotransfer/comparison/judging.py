@@ -110,7 +110,7 @@ def judge_model(
     for number, (train, test) in enumerate(splits, start=1):
         search = build_search(study, model, people, train, number, cohort)
         clock = _Clock(cohort)
-        with _explain(model, number):
+        with explain_fit(model, number):
             search.fit(people.target.dosages[train], people.target.labels[train])
         timing = clock.read()
         best = getattr(search, "best_estimator_", search)
@@ -152,15 +152,32 @@ def build_search(
     number : of the fold, from 1; the seeds depend on it.
     """
     seed = derive_seed(study.seed, "model", model.name, number)
+    inner = list_splits(find_inner_folds(study, people, train, number))
+    pipeline = build_pipeline(model, study.training, seed, cohort)
+    return make_search(model, pipeline, inner, study.scoring, derive_seed(seed, "search"))
+
+
+def find_inner_folds(
+    study: ComparisonStudy, people: ComparisonPeople, train: Int64[np.ndarray, " k"], number: int
+) -> Int64[np.ndarray, " k"]:
+    """Return the inner fold of each person of a training part; all models search on the same.
+
+    Parameters
+    ----------
+    train : positions of the people of the training part.
+    number : of the fold, from 1.
+
+    Raises
+    ------
+    StudyError
+        The training part has too few people, or families.
+    """
     groups = None if people.groups is None else people.groups[train]
-    # Drawn without the model's name: all models search on the same inner folds.
-    inner_seed = derive_seed(study.seed, "inner folds", number)
+    seed = derive_seed(study.seed, "inner folds", number)
     try:
-        inner = deal_folds(people.target.labels[train], study.folds.inner, inner_seed, groups)
+        return deal_folds(people.target.labels[train], study.folds.inner, seed, groups)
     except StudyError as error:
         raise StudyError(f"folds.inner, inside fold {number}: {error}") from error
-    pipeline = build_pipeline(model, study.training, seed, cohort)
-    return make_search(model, pipeline, list_splits(inner), study.scoring, derive_seed(seed, "search"))
 
 
 def measure_size(pipeline: Any, n_variants: int) -> dict[str, int]:
@@ -216,8 +233,13 @@ class _Clock:
 
 
 @contextmanager
-def _explain(model: ComparedModel, number: int) -> Iterator[None]:
-    """Raise scikit-learn's complaint about a setting as an error of the study."""
+def explain_fit(model: ComparedModel, number: int) -> Iterator[None]:
+    """Raise scikit-learn's complaint about a setting as an error of the study.
+
+    Parameters
+    ----------
+    number : of the fold, from 1.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.utils._param_validation import InvalidParameterError
 

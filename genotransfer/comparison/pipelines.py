@@ -8,6 +8,7 @@ controls; `classifier` is the model. A search names parameters by them, such as
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,11 @@ def build_pipeline(
     Returns
     -------
     A pipeline of imbalanced-learn, which is scikit-learn's with steps that resample.
+
+    Raises
+    ------
+    StudyError
+        The model's settings or search name what its pipeline does not have.
     """
     from imblearn.pipeline import Pipeline
 
@@ -53,8 +59,10 @@ def build_pipeline(
         steps.append(("resampled", _make_sampler(model.imbalance)))
     steps.append(("classifier", _make_classifier(model, training, cohort)))
     pipeline = Pipeline(steps)
-    seeds = [name for name in pipeline.get_params() if name.endswith("random_state")]
-    return pipeline.set_params(**{name: derive_seed(seed, name) for name in seeds})
+    known = pipeline.get_params()
+    _check_names(model, known)
+    seeds = {name: derive_seed(seed, name) for name in known if name.endswith("random_state")}
+    return pipeline.set_params(**(seeds | model.settings))
 
 
 def check_models(study: ComparisonStudy) -> None:
@@ -70,15 +78,18 @@ def check_models(study: ComparisonStudy) -> None:
     for model in study.models:
         if model.network:
             find_network(model.network)
-        pipeline = build_pipeline(model, study.training, study.seed)
-        # Nested ones only: a search that put another step in a step's place would undo the settings.
-        known = [name for name in pipeline.get_params() if "__" in name]
-        for name in model.search.space:
-            if name not in known:
-                raise StudyError(
-                    f"models: the search of {model.name} names {name!r}, which its pipeline does not have. "
-                    f"It has: {', '.join(_list_searchable(known))}."
-                )
+        build_pipeline(model, study.training, study.seed)
+
+
+def _check_names(model: ComparedModel, known: Iterable[str]) -> None:
+    # Nested ones only: a search that put another step in a step's place would undo the settings.
+    nested = [name for name in known if "__" in name]
+    for name in (*model.settings, *model.search.space):
+        if name not in nested:
+            raise StudyError(
+                f"models: {model.name} names {name!r}, which its pipeline does not have. It has: "
+                f"{', '.join(_list_searchable(nested))}."
+            )
 
 
 def _list_searchable(known: list[str]) -> list[str]:

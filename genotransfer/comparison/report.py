@@ -22,7 +22,7 @@ from genotransfer.comparison.results import (
 from genotransfer.comparison.settings import ComparisonStudy
 from genotransfer.comparison.words import answer, describe_results
 from genotransfer.formats.files import replace_together
-from genotransfer.report.cells import write_percent
+from genotransfer.report.cells import show_percent
 from genotransfer.report.pages import embed_figure, render_page
 from genotransfer.report.tables import write_table
 
@@ -89,8 +89,12 @@ def write_report(
         told=told,
         facts=facts,
         tiles=[
-            *((str(one["model"]), f"{write_percent(100 * one['accuracy'])} %") for one in table.to_dict("records")),
-            *((label, f"{write_percent(100 * bounds[name])} %") for name, label in BOUNDS if bounds[name] == bounds[name]),
+            (label, f"{show_percent(value).text} %")
+            for label, value in [
+                *zip(table["model"], table["accuracy"], strict=True),
+                *((label, bounds[name]) for name, label in BOUNDS),
+            ]
+            if value == value
         ],
         models=sections.lay_out_models(study, table),
         beside=sections.lay_out_published(study, table),
@@ -101,7 +105,7 @@ def write_report(
         people=sections.lay_out_people(study, facts),
         figures=[(title, embed_figure(path)) for title, path in figures.items()],
         needed=[
-            (percent, write_percent(100 * published.require_heritability(percent / 100))) for percent in (90, 95)
+            (percent, show_percent(published.require_heritability(percent / 100)).text) for percent in (90, 95)
         ],
         citation=published.CITATION,
         discrepancies=published.DISCREPANCIES,

@@ -100,6 +100,9 @@ class ComparedModel(Settings):
     )
     scaling: bool = Field(True, description="mean 0 and deviation 1 in the training part")
     imbalance: Imbalance = "none"
+    settings: dict[str, Value] = Field(
+        default_factory=dict, description="of the model's pipeline, by step__parameter"
+    )
     search: Search = Search()
 
     @model_validator(mode="after")
@@ -126,6 +129,8 @@ class ComparedModel(Settings):
             )
         if self.kind == "score" and self.imbalance != "none":
             raise ValueError(f"{self.name}: a score's intercept knows the share of cases; imbalance is none")
+        if doubled := sorted(set(self.settings) & set(self.search.space)):
+            raise ValueError(f"{self.name}: {doubled[0]} is set and searched; leave one of the two")
         return self
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from genotransfer.comparison.settings import ComparedModel, ComparisonStudy, Span
-from genotransfer.report.cells import write_decimal, write_interval, write_percent
+from genotransfer.report.cells import show_percent, write_decimal, write_interval
 from genotransfer.report.markdown import lay_out
 
 KINDS = {
@@ -71,7 +71,7 @@ def answer(table: pd.DataFrame, pairs: pd.DataFrame) -> tuple[str, str]:
     """
     ranked = table.sort_values(["accuracy", "auc"], ascending=False, kind="stable")
     best = ranked.iloc[0]
-    said = f"{best['model']} is right for {write_percent(100 * best['accuracy'])} % of people"
+    said = f"{best['model']} is right for {show_percent(best['accuracy']).text} % of people"
     if len(table) == 1:
         return f"{said}.", f"95 % interval {write_interval(best['low'], best['high'])} %."
     involved = pairs[(pairs["first"] == best["model"]) | (pairs["second"] == best["model"])]
@@ -94,10 +94,10 @@ def describe_results(study: ComparisonStudy, table: pd.DataFrame, pairs: pd.Data
     rows = [
         (
             str(one["model"]),
-            write_percent(100 * one["accuracy"]),
+            show_percent(one["accuracy"]).text,
             write_interval(one["low"], one["high"]),
-            write_percent(100 * one["sensitivity"]),
-            write_percent(100 * one["specificity"]),
+            show_percent(one["sensitivity"]).text,
+            show_percent(one["specificity"]).text,
             write_decimal(one["auc"], 3),
         )
         for one in table.to_dict("records")

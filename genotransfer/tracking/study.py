@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,26 +72,16 @@ def track_study(
     members = pd.read_parquet(Path(selection_folder) / "members.parquet")
     curves = read_curves(list(models.values())).take(chosen["key"])
     report = Path(report_folder)
-    owned = "MLFLOW_RUN_ID" not in os.environ  # a run of KFP's plugin is the plugin's to end
-    with connect(uri) as client:
-        parent = _open_study_run(client, study, uri, os.environ.get(JOB_VARIABLE) or job)
-        try:
-            _log_study(client, parent, study, results, report)
-            log_datasets(client, parent, data or [])
-            runs = {"study": parent}
-            merged = chosen.merge(results.drop(columns=_shared(chosen, results)), on=["phenotype", "method"])
-            for _, row in merged.iterrows():
-                mine = (members["phenotype"] == row["phenotype"]) & (members["method"] == row["method"])
-                folders = [Path(models[one["part"]]) / one["key"] for _, one in members[mine].iterrows()]
-                run = _log_choice(client, parent, study, row, folders, curves, report)
-                runs[f"{row['phenotype']}/{row['method']}"] = run
-        except BaseException:
-            if owned:
-                with contextlib.suppress(Exception):
-                    client.set_terminated(parent, "FAILED")
-            raise
-        if owned:
-            client.set_terminated(parent)
+    with connect(uri) as client, keep_study_run(client, study, uri, job) as parent:
+        _log_study(client, parent, study, results, report)
+        log_datasets(client, parent, data or [])
+        runs = {"study": parent}
+        merged = chosen.merge(results.drop(columns=_shared(chosen, results)), on=["phenotype", "method"])
+        for _, row in merged.iterrows():
+            mine = (members["phenotype"] == row["phenotype"]) & (members["method"] == row["method"])
+            folders = [Path(models[one["part"]]) / one["key"] for _, one in members[mine].iterrows()]
+            run = _log_choice(client, parent, study, row, folders, curves, report)
+            runs[f"{row['phenotype']}/{row['method']}"] = run
     with replace_together(tracked) as [path]:
         path.write_text(json.dumps(runs, indent=1))
 
@@ -99,7 +90,33 @@ def _shared(chosen: pd.DataFrame, results: pd.DataFrame) -> list[str]:
     return [str(name) for name in results if name in chosen and name not in {"phenotype", "method"}]
 
 
-def _open_study_run(client: MlflowClient, study: Study, uri: str, job: str) -> str:
+@contextlib.contextmanager
+def keep_study_run(client: MlflowClient, study: Any, uri: str, job: str) -> Iterator[str]:
+    """Begin the run of a study of any kind, with its settings; yield its id, and end it however it goes.
+
+    Where MLFLOW_RUN_ID names a run, that run is the study's, and its owner's to end.
+
+    Parameters
+    ----------
+    study : with a name, source, target, tracking and to_json.
+    uri : of the store.
+    job : the pipeline's run, where GENOTRANSFER_JOB does not name it. What an earlier try of the same one
+        left running is marked as killed.
+    """
+    owned = "MLFLOW_RUN_ID" not in os.environ  # a run of KFP's plugin is the plugin's to end
+    run = _open_study_run(client, study, uri, os.environ.get(JOB_VARIABLE) or job)
+    try:
+        yield run
+    except BaseException:
+        if owned:
+            with contextlib.suppress(Exception):
+                client.set_terminated(run, "FAILED")
+        raise
+    if owned:
+        client.set_terminated(run)
+
+
+def _open_study_run(client: MlflowClient, study: Any, uri: str, job: str) -> str:
     if run_id := os.environ.get("MLFLOW_RUN_ID"):
         return run_id
     experiment = client.get_experiment_by_name(study.tracking.experiment)
@@ -116,7 +133,7 @@ def _open_study_run(client: MlflowClient, study: Study, uri: str, job: str) -> s
     tags |= {"job": job} if job else {}
     run = client.create_run(experiment_id, run_name=study.name, tags=tags)
     client.log_batch(
-        run.info.run_id, params=_make_params(_flatten(json.loads(study.to_json(with_cluster=False))))
+        run.info.run_id, params=make_params(flatten(json.loads(study.to_json(with_cluster=False))))
     )
     return str(run.info.run_id)
 
@@ -134,7 +151,7 @@ def _end_interrupted(client: MlflowClient, experiment_id: str, job: str) -> None
 def _log_study(client: MlflowClient, run: str, study: Study, results: pd.DataFrame, report: Path) -> None:
     means = results.groupby("method")[["ed_accuracy", "fd_accuracy", "fd_auc"]].mean()
     values = {f"mean_{name}_{method}": value for name in means for method, value in means[name].items()}
-    client.log_batch(run, metrics=_make_metrics(values))
+    client.log_batch(run, metrics=make_metrics(values))
     client.log_artifacts(run, str(report))
     client.log_text(run, study.to_json(with_cluster=False), "study.json")
     client.log_table(run, pd.read_parquet(report / "leaderboard.parquet"), "leaderboard.json")
@@ -155,10 +172,10 @@ def _log_choice(
     run = str(client.create_run(experiment, run_name=name, tags=tags).info.run_id)
     names = ("phenotype", "method", "fit_on", "panel", "n_snps", "model", "trainable_layers", "n_tied")
     curve = curves[curves["key"] == row["key"]]
-    metrics = _make_metrics({name: row[name] for name in row.index if name not in NOT_METRICS})
+    metrics = make_metrics({name: row[name] for name in row.index if name not in NOT_METRICS})
     for point in curve.to_dict("records"):
-        metrics += _make_metrics({one: point[one] for one in CURVES if one in point}, int(point["epoch"]))
-    params = _make_params({name: row[name] for name in names})
+        metrics += make_metrics({one: point[one] for one in CURVES if one in point}, int(point["epoch"]))
+    params = make_params({name: row[name] for name in names})
     for start in range(0, max(len(metrics), 1), 1000):  # MLflow's limit on one batch
         client.log_batch(run, metrics=metrics[start : start + 1000], params=params if start == 0 else [])
     for folder in models:
@@ -169,13 +186,14 @@ def _log_choice(
     return run
 
 
-def _make_params(values: dict[str, Any]) -> list[Any]:
+def make_params(values: dict[str, Any]) -> list[Any]:
+    """Return values as MLflow's parameters, cut where they are too long for it."""
     from mlflow.entities import Param
 
     return [Param(name, str(value)[:6000]) for name, value in values.items()]
 
 
-def _make_metrics(values: dict[str, Any], step: int = 0) -> list[Metric]:
+def make_metrics(values: dict[str, Any], step: int = 0) -> list[Metric]:
     """Return the finite numbers among the values; an undefined metric is not logged."""
     from mlflow.entities import Metric
 
@@ -184,11 +202,12 @@ def _make_metrics(values: dict[str, Any], step: int = 0) -> list[Metric]:
     return [Metric(name, float(value), now, step) for name, value in numbers.items() if pd.notna(value)]
 
 
-def _flatten(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
+def flatten(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Return settings of settings by dotted names."""
     flat: dict[str, Any] = {}
     for name, value in settings.items():
         if isinstance(value, dict):
-            flat |= _flatten(value, f"{above}{name}.")
+            flat |= flatten(value, f"{above}{name}.")
         else:
             flat[f"{above}{name}"] = value
     return flat
