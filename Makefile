@@ -42,7 +42,7 @@ fuzz: $(INSTALLED) ## Feed damaged files to every reader: make fuzz, or make fuz
 	@MINUTES=$(or $(MINUTES),10) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -m fuzz -rP tests/fuzz
 
 .PHONY: sbom
-sbom: $(INSTALLED) ## Write sbom.json, the bill of materials of what runs (CycloneDX)
+sbom: $(INSTALLED) ## Write sbom.json and one for each image: bills of materials (CycloneDX)
 	@$(BIN)/python tools/write_sbom.py --out sbom.json
 
 .PHONY: audit

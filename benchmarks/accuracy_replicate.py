@@ -120,7 +120,7 @@ def run_study(
         at = folder / name
         began = time.perf_counter()
         phenotypes.prepare_phenotypes(study, name, filesets, at / "all", at / "final", at / "truth")
-        association.control_quality(study, at / "all", learning, at / "variants", at / "kept")
+        association.control_quality(study, name, at / "all", learning, at / "variants", at / "kept")
         if set(study.transfer.methods) != {SCORES_METHOD}:  # scores read no panel
             association.test_association(study, at / "kept", at / "variants", learning, at / "association")
             association.select_panels(study, name, at / "association", at / "variants", at / "panels")

@@ -250,7 +250,11 @@ class Quality(Settings):
     maf: Annotated[float, Field(ge=0, lt=0.5)] = 0.01
     variant_call_rate: Share = 0.95
     sample_call_rate: Share = 0.95
-    hwe_p: Share = Field(1e-6, description="exact Hardy-Weinberg test in controls")
+    hwe_p: Share = Field(1e-6, description="least P of the exact Hardy-Weinberg test")
+    hwe_in: Literal["auto", "controls", "everybody"] = Field(
+        "auto",
+        description="auto: controls of a binary phenotype, everybody where a threshold makes the cases",
+    )
 
 
 class Association(Settings):
@@ -471,6 +475,18 @@ class Study(Settings):
     def phenotype_names(self) -> list[str]:
         """Names of the phenotypes without the population: ``5_1`` is CEU_5_1 and YRI_5_1."""
         return name_phenotypes(self.phenotypes)
+
+    def tests_hwe_in_controls(self, phenotype: str) -> bool:
+        """Say whether Hardy-Weinberg proportions are tested in a phenotype's controls, or in everybody.
+
+        Where people were not chosen by the phenotype, proportions hold in all of them. Those below a
+        threshold were chosen by it: a SNP of a large effect departs from them there, and would be lost.
+        """
+        if self.quality.hwe_in != "auto":
+            return self.quality.hwe_in == "controls"
+        if isinstance(self.phenotypes, SimulatedPhenotypes):
+            return False
+        return any(one.name == phenotype and one.threshold == "binary" for one in self.phenotypes.columns)
 
     @property
     def families(self) -> list[str]:

@@ -30,7 +30,7 @@ class QualitySettings:
     sample_call_rate : least share of variants called in a sample (PLINK's 1 - ``--mind``).
     variant_call_rate : least share of samples called at a variant (1 - ``--geno``).
     maf : least frequency of the minor allele (``--maf``).
-    hwe_p : least p-value of Hardy–Weinberg proportions among controls (``--hwe``); 0: no filter.
+    hwe_p : least p-value of Hardy–Weinberg proportions (``--hwe``); 0: no filter.
 
     Raises
     ------
@@ -74,7 +74,8 @@ def control_quality(
     ----------
     genotypes : of one population.
     labels : int8 (n_samples,); 1 case, 0 control. Hardy–Weinberg is tested in controls, or in
-        everybody when None.
+        everybody when None: where people were not chosen by the phenotype, but parted by a threshold
+        on it, controls depart from the proportions at a SNP of a large effect.
     settings : the defaults of `QualitySettings` when None.
 
     Returns
@@ -111,7 +112,8 @@ def control_quality(
 
     groups = np.zeros(genotypes.n_samples, dtype=np.int8) if labels is None else labels
     counts = count_genotypes(genotypes, groups, 2)
-    for step, find_kept in _genotype_steps(settings, genotypes.n_samples):
+    tested = "everybody" if labels is None else "controls"
+    for step, find_kept in _genotype_steps(settings, genotypes.n_samples, tested):
         kept = find_kept(counts)
         genotypes, counts = _filter_variants(genotypes, step, kept, rows), counts[kept]
     return genotypes, pd.DataFrame(rows, columns=QUALITY_COLUMNS)
@@ -161,7 +163,7 @@ def find_duplicates(variants: pd.DataFrame) -> Bool[np.ndarray, " k"]:
 
 
 def _genotype_steps(
-    settings: QualitySettings, n_samples: int
+    settings: QualitySettings, n_samples: int, tested: str
 ) -> Iterator[tuple[str, Callable[[Int64[np.ndarray, "k 2 3"]], Bool[np.ndarray, " k"]]]]:
     """Yield (step, function finding the variants to keep) of the filters on genotype counts."""
     yield (
@@ -175,7 +177,7 @@ def _genotype_steps(
     )
     if settings.hwe_p > 0:
         yield (
-            "Hardy-Weinberg in controls",
+            f"Hardy-Weinberg in {tested}",
             lambda counts: hardy_weinberg_exact(counts[:, 0]) >= settings.hwe_p * (1 - ROUNDING),
         )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from locked import LOCK, find_licence, is_copyleft, list_run_time, read_lock
+from locked import LOCK, LOCKS, find_installed, find_licence, is_copyleft, list_run_time, read_lock
 
 # A release whose vulnerabilities are known since 2024: a service that does not know them knows nothing.
 KNOWN_BAD = "jinja2==3.1.2"
@@ -26,9 +26,17 @@ UNREACHED = (
 )
 
 
-def check_offline(lock: Path = LOCK) -> list[str]:
-    """Return what is wrong with the lock and with the licences of what runs, each in words."""
-    locked, problems = read_lock(lock)
+def check_offline() -> list[str]:
+    """Return what is wrong with the locks and with the licences of what runs, each in words."""
+    locked, problems = read_lock(LOCK)
+    for lock in LOCKS[1:]:
+        held, wrong = read_lock(lock)
+        problems += [f"{lock.name}: {one}" for one in wrong]
+        for name in sorted(held):
+            package = find_installed(name)
+            licence = "" if package is None else find_licence(package)[0]
+            if is_copyleft(licence):
+                problems.append(f"{lock.name}: {name} is under {licence}")
     for name, package in sorted(list_run_time().items()):
         if name not in locked:
             problems.append(f"{name} is needed at run time and is not in the lock")
@@ -106,15 +114,19 @@ def main() -> int:
     problems = check_offline()
     for one in problems:
         print(f"- {one}")
-    print(f"Lock and licences: {len(problems) or 'no'} problems")
+    print(f"Locks and licences: {len(problems) or 'no'} problems")
     if parser.parse_args().offline:
         return int(bool(problems))
-    vulnerabilities, unknown = find_vulnerabilities()
+    vulnerabilities: list[str] = []
+    for lock in LOCKS:
+        found, unknown = find_vulnerabilities(lock)
+        vulnerabilities += [f"{lock.name}: {one}" for one in found]
+        if unknown:
+            print("\n".join(f"- {one}" for one in vulnerabilities))
+            print(UNREACHED.format(unknown), file=sys.stderr)
+            return 2
     for one in vulnerabilities:
         print(f"- {one}")
-    if unknown:
-        print(UNREACHED.format(unknown), file=sys.stderr)
-        return 2
     print(f"Vulnerabilities: {len(vulnerabilities) or 'none'} known")
     return int(bool(problems or vulnerabilities))
 

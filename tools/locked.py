@@ -13,6 +13,9 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements.lock"
+# What images are made of; build.lock is what builds them, and stays in none.
+IMAGE_LOCKS = tuple(ROOT / "docker" / f"{name}.lock" for name in ("data", "train-cpu", "train-gpu", "mlflow"))
+LOCKS = (LOCK, *IMAGE_LOCKS, ROOT / "docker" / "build.lock")
 # Of the extras, what a user may install to run studies; dev, panel and integration are for those who work on it.
 RUN_TIME_EXTRAS = ("vcf",)
 # What is read where a package says its licence in words.
@@ -71,6 +74,14 @@ def read_lock(path: Path = LOCK) -> tuple[dict[str, Locked], list[str]]:
     return found, problems
 
 
+def find_installed(name: str) -> Distribution | None:
+    """Return an installed package, or None."""
+    try:
+        return distribution(name)
+    except PackageNotFoundError:
+        return None
+
+
 def list_run_time(project: Path = ROOT / "pyproject.toml") -> dict[str, Distribution | None]:
     """Return what genotransfer needs to run, and what that needs, by canonical name; None where it is not installed."""
     settings = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
@@ -84,10 +95,7 @@ def list_run_time(project: Path = ROOT / "pyproject.toml") -> dict[str, Distribu
         if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
             continue
         name = canonicalize_name(requirement.name)
-        try:
-            found.setdefault(name, distribution(name))
-        except PackageNotFoundError:
-            found[name] = None
+        found.setdefault(name, find_installed(name))
         for own in ("", *requirement.extras):
             if (name, own) not in seen and (known := found[name]) is not None:
                 seen.add((name, own))

@@ -18,7 +18,7 @@ def control_quality(
 
     Args:
         planned: The study.
-        phenotypes: Labels and splits; the controls are tested for Hardy-Weinberg equilibrium.
+        phenotypes: Labels and splits; the study says in whom Hardy-Weinberg proportions are tested.
         source_genotypes: The large population.
         target_genotypes: The small population's TD, VD and ED.
         variants: The variants kept, and what each step removed.
@@ -41,6 +41,7 @@ def control_quality(
         expect_genotypes(source=source_genotypes, target=target_genotypes)
         kept = association.control_quality(
             plan.read_study(planned.path),
+            facts.phenotype,
             phenotypes.path,
             {"source": source_genotypes.path, "target": target_genotypes.path},
             variants.path,

@@ -27,6 +27,7 @@ POPULATIONS = ("source", "target")
 
 def control_quality(
     study: Study,
+    phenotype: str,
     phenotypes: str | Path,
     genotypes: dict[str, str],
     variants_folder: str | Path,
@@ -37,6 +38,7 @@ def control_quality(
     Parameters
     ----------
     study : the study.
+    phenotype : its name, which says in whom Hardy-Weinberg proportions are tested.
     phenotypes : folder with ``source.tsv`` and ``target.tsv``.
     genotypes : folders of the filesets by role; FD is not among them.
     variants_folder : where ``variants.parquet`` (the columns of `Genotypes.variants`) and ``counts.parquet``
@@ -59,12 +61,13 @@ def control_quality(
         sample_call_rate=study.quality.sample_call_rate,
         hwe_p=study.quality.hwe_p,
     )
+    in_controls = study.tests_hwe_in_controls(phenotype)
     passed, counts = {}, []
     for role in POPULATIONS:
         written, kept = (Path(folder) / f"{role}.tsv" for folder in (phenotypes, kept_phenotypes))
         population = open_population(genotypes[role])
         if role == "source" and study.statistics is not None:
-            # The reference people have no phenotype: all are controls.
+            # The reference people have no phenotype.
             view, steps = filter_population(population, None, settings)
             write_reference(variants_folder, view.samples["iid"])
             with replace_together(kept) as [path]:
@@ -74,7 +77,7 @@ def control_quality(
             used = table[table["split"] != ""]
             view, steps = filter_population(
                 population.select(samples=population.locate_samples(used["IID"])),
-                used["phenotype"].to_numpy(dtype=np.int8),
+                used["phenotype"].to_numpy(dtype=np.int8) if in_controls else None,
                 settings,
             )
             failed = ~table["IID"].isin(view.samples["iid"])

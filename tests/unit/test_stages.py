@@ -99,7 +99,9 @@ def test_a_sample_quality_control_drops_has_no_split(cohorts, tmp_path):
     out = tmp_path / "out"
     phenotypes.prepare_phenotypes(study, "height", places, out / "labels", out / "fd", out / "truth")
     learning = {role: places[role] for role in ROLES[:2]}
-    kept = association.control_quality(study, out / "labels", learning, out / "variants", out / "kept")
+    kept = association.control_quality(
+        study, "height", out / "labels", learning, out / "variants", out / "kept"
+    )
     before = read_phenotype_table(out / "labels" / "source.tsv")
     after = read_phenotype_table(out / "kept" / "source.tsv")
     assert (before["split"] != "").all()
@@ -117,7 +119,7 @@ def test_association_reads_td_alone(cohorts, tmp_path):
     out, tables = tmp_path / "out", []
     phenotypes.prepare_phenotypes(study, "height", places, out / "labels", out / "fd", out / "truth")
     learning = {role: places[role] for role in ROLES[:2]}
-    association.control_quality(study, out / "labels", learning, out / "variants", out / "kept")
+    association.control_quality(study, "height", out / "labels", learning, out / "variants", out / "kept")
     for _ in range(2):
         association.test_association(study, out / "kept", out / "variants", learning, out / "association")
         tables.append([(out / "association" / f"{role}.parquet").read_bytes() for role in ROLES[:2]])
@@ -136,9 +138,38 @@ def test_quality_control_that_leaves_nothing_in_both_is_told(cohorts, tmp_path):
     phenotypes.prepare_phenotypes(study, "height", places, out / "labels", out / "fd", out / "truth")
     with pytest.raises(StudyError):
         association.control_quality(
-            study, out / "labels", {role: places[role] for role in ROLES[:2]}, out / "variants", out / "kept"
+            study,
+            "height",
+            out / "labels",
+            {role: places[role] for role in ROLES[:2]},
+            out / "variants",
+            out / "kept",
         )
     assert not (out / "variants").exists() or not list((out / "variants").iterdir())
+
+
+@pytest.mark.parametrize(("setting", "lost"), [("auto", False), ("controls", True)])
+def test_a_threshold_does_not_cost_the_snp_that_makes_the_phenotype(tmp_path, setting, lost):
+    """Those below the mean are nearly all without the allele, and far from Hardy-Weinberg proportions."""
+    rng = np.random.default_rng(5)
+    for stem, n_samples in (("src", 300), ("tgt", 300)):
+        make_cohort(tmp_path, stem, n_samples)
+        given = Genotypes.open(tmp_path / stem)
+        dosages = given.read()
+        dosages[:, 0] = rng.binomial(2, 0.5, n_samples)
+        Genotypes.from_dosages(tmp_path / stem, dosages, given.variants, given.samples)
+        table = pd.read_csv(tmp_path / f"{stem}.tsv", sep="\t", dtype=str)
+        table["height"] = (170.0 + 10.0 * dosages[:, 0] + rng.normal(0, 3, n_samples)).astype(str)
+        table.to_csv(tmp_path / f"{stem}.tsv", sep="\t", index=False)
+    text = COHORTS.replace("TD: 60, VD: 10, ED: 10", "TD: 240, VD: 30, ED: 30")
+    study = read_cohorts(tmp_path, text + f"quality: {{hwe_p: 1e-3, hwe_in: {setting}}}\n")
+    places, _ = prepare(study, tmp_path / "out")
+    out = tmp_path / "out"
+    phenotypes.prepare_phenotypes(study, "height", places, out / "labels", out / "fd", out / "truth")
+    learning = {role: places[role] for role in ROLES[:2]}
+    association.control_quality(study, "height", out / "labels", learning, out / "variants", out / "kept")
+    first = Genotypes.open(tmp_path / "src").variants["id"].iloc[0]
+    assert (first not in set(pd.read_parquet(out / "variants" / "variants.parquet")["id"])) == lost
 
 
 def test_a_cohorts_phenotypes_are_its_files(tmp_path):

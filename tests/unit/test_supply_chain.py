@@ -115,6 +115,24 @@ def test_the_bill_names_everything_that_runs_with_hashes_and_licences():
     )
 
 
+def test_an_images_bill_names_all_of_its_lock():
+    for lock in locked.IMAGE_LOCKS:
+        bill = json.loads(write_sbom.compose_image_sbom(lock))
+        pins, _ = locked.read_lock(lock)
+        assert {one["purl"] for one in bill["components"]} == {
+            f"pkg:pypi/{name}@{one.version}".replace("+", "%2B") for name, one in pins.items()
+        }
+        assert bill["metadata"]["component"]["name"] == f"genotransfer-{lock.stem}"
+    assert len(pins) > 50
+
+
+def test_what_is_wrong_with_an_images_lock_is_told(tmp_path, monkeypatch):
+    (tmp_path / "data.lock").write_text("x==1\n")
+    monkeypatch.setattr(audit_dependencies, "LOCKS", (locked.LOCK, tmp_path / "data.lock"))
+    [problem] = audit_dependencies.check_offline()
+    assert problem.startswith("data.lock: this is not pinned")
+
+
 def test_what_a_service_does_not_know_is_not_called_sound():
     report = {
         "dependencies": [
