@@ -206,6 +206,67 @@ class JudgedFacts(ArtifactFacts):
     model: str
 
 
+class ExomeFacts(ArtifactFacts):
+    """A folder with an exome's fileset ``genotypes``, its genes, and what is known of it; no phenotype."""
+
+    kind: Literal["exome"] = "exome"
+    n_samples: int
+    n_variants: int
+    sha256: str
+
+
+class ExomeLabelsFacts(ArtifactFacts):
+    """A folder with an exome's ``phenotypes.tsv``."""
+
+    kind: Literal["exome labels"] = "exome labels"
+    n_samples: int
+    n_cases: int
+
+
+class ExomeFoldsFacts(ArtifactFacts):
+    """A folder with each protocol's and fold's ``people.parquet`` and ``variants.parquet``."""
+
+    kind: Literal["exome folds"] = "exome folds"
+    protocols: str
+    n_folds: int
+
+
+class ExomeTestsFacts(ArtifactFacts):
+    """A folder with the labels of the test people, for the one task that reads them."""
+
+    kind: Literal["exome tests"] = "exome tests"
+    n_folds: int
+
+
+class ExomeNetworksFacts(ArtifactFacts):
+    """A folder with the leaderboard and the learning curves of one form's networks."""
+
+    kind: Literal["exome networks"] = "exome networks"
+    form: str
+    n_networks: int
+
+
+class ExomeScoresFacts(ArtifactFacts):
+    """A folder with one form's scores of the test people."""
+
+    kind: Literal["exome scores"] = "exome scores"
+    form: str
+
+
+class ExomeSelectionFacts(ArtifactFacts):
+    """A folder with ``leaderboard.parquet`` and ``chosen.parquet``."""
+
+    kind: Literal["exome selection"] = "exome selection"
+    n_networks: int
+
+
+class ExomeResultsFacts(ArtifactFacts):
+    """A folder with the results on the test people."""
+
+    kind: Literal["exome results"] = "exome results"
+    n_rows: int
+
+
 Facts = TypeVar("Facts", bound=ArtifactFacts)
 
 # What a person reads in Kubeflow's list of artifacts, by kind; names in braces are the facts'.
@@ -233,6 +294,14 @@ TITLES = {
     "prediction": "Predictions",
     "people": "People of {study}, dealt to folds",
     "judged": "Judgement of {model}",
+    "exome": "Exome of {n_samples} people",
+    "exome labels": "Cases and controls",
+    "exome folds": "Folds and their variants",
+    "exome tests": "Labels of the test people",
+    "exome networks": "Networks of form {form}",
+    "exome scores": "Test people scored by form {form}",
+    "exome selection": "Chosen networks",
+    "exome results": "Results on the test people",
 }
 
 

@@ -14,12 +14,16 @@ from genotransfer.errors import StudyError
 if TYPE_CHECKING:
     from genotransfer.comparison.settings import ComparisonStudy
 
-StudyFile = Annotated[str, typer.Argument(help="A comparison's study file, or the name of one that is shipped.")]
+StudyFile = Annotated[
+    str, typer.Argument(help="A comparison's study file, or the name of one that is shipped.")
+]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Replace a setting: key.key=value. May be given often.")
 ]
 Model = Annotated[str, typer.Argument(help="Name of one of the study's models.")]
-Fold = Annotated[int, typer.Option(min=1, help="Whose training part teaches; the people it judges have no part.")]
+Fold = Annotated[
+    int, typer.Option(min=1, help="Whose training part teaches; the people it judges have no part.")
+]
 
 
 def compare_models(
@@ -94,7 +98,16 @@ def show_comparison(folder: Path, console: Console) -> None:
     import pandas as pd
 
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in ("model", "accuracy", "95 %", "sensitivity", "specificity", "precision", "AUC", "95 % of AUC"):
+    for name in (
+        "model",
+        "accuracy",
+        "95 %",
+        "sensitivity",
+        "specificity",
+        "precision",
+        "AUC",
+        "95 % of AUC",
+    ):
         table.add_column(name, justify="left" if name == "model" else "right", no_wrap=True)
     rows = pd.read_csv(folder / "results.csv").to_dict("records")
     for row in rows:

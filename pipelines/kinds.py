@@ -17,6 +17,7 @@ import yaml
 from genotransfer.comparison.settings import NETWORK_KINDS, ComparisonStudy
 from genotransfer.config import Study, Tracking
 from genotransfer.errors import InputError
+from genotransfer.exome_cnn.settings import KIND, ExomeCnnStudy
 from genotransfer.formats.files import decode_text
 from genotransfer.plain_yaml import read_yaml
 from genotransfer.settings import Settings
@@ -113,6 +114,11 @@ def _find_comparison_loops(study: ComparisonStudy, here: bool) -> dict[str, Any]
     return {"models": [model.name for model in slow] if here else study.model_names}
 
 
+def _find_forms(study: ExomeCnnStudy, here: bool) -> dict[str, Any]:
+    # From one to three dimensions networks take longer.
+    return {"forms": study.loops[::-1] if here else study.loops}
+
+
 KINDS: dict[str, PipelineKind] = {
     "study": PipelineKind(
         name="transfer-study",
@@ -138,6 +144,15 @@ KINDS: dict[str, PipelineKind] = {
         settings=ComparisonStudy,
         loops=_find_comparison_loops,
         folder=STUDIES / "comparison",
+    ),
+    KIND: PipelineKind(
+        name="exome-cnn",
+        module="pipelines.exome_cnn",
+        pipeline="exome_cnn",
+        compose="compose_exome_cnn",
+        settings=ExomeCnnStudy,
+        loops=_find_forms,
+        folder=STUDIES / KIND,
     ),
 }
 

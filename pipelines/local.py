@@ -370,9 +370,8 @@ def _explain_failure(run: _Run) -> TaskFailedError:
 def _collect_results(run: _Run) -> None:
     """Lift the report, once its task has ended, to the top of the run's folder."""
     # KFP writes this file when the task's function has returned.
-    ended = sorted((run.folder / "artifacts").glob("**/executor_output.json"))
-    reports = [one.parent / "report" for one in ended if (one.parent / "report" / "report.html").is_file()]
-    for report in reports[-1:]:
+    ended = sorted((run.folder / "artifacts").glob("**/write-*report/executor_output.json"))
+    for report in (one.parent / "report" for one in ended[-1:]):
         for path in sorted(one for one in report.rglob("*") if one.is_file()):
             target = run.folder / path.relative_to(report)
             if target.is_file() and filecmp.cmp(path, target, shallow=False):

@@ -11,8 +11,8 @@ from kfp import dsl
 from components.judge_model.component import judge_model
 from components.plan_comparison.component import plan_comparison
 from components.prepare_people.component import prepare_people
-from components.write_comparison.component import write_comparison
 from components.track_comparison.component import track_comparison
+from components.write_comparison_report.component import write_comparison_report
 
 NAME = "model-comparison"
 TITLE = "Model comparison"
@@ -30,7 +30,9 @@ def compose_comparison(study: str, models: List[str]) -> None:
     people = prepare_people(planned=planned).outputs["people"]
     with dsl.ParallelFor(models, name="models") as model:
         judged = judge_model(planned=planned, model=model, people=people).outputs["judged"]
-    report = write_comparison(planned=planned, people=people, judged=dsl.Collected(judged)).outputs["report"]
+    report = write_comparison_report(planned=planned, people=people, judged=dsl.Collected(judged)).outputs[
+        "report"
+    ]
     track_comparison(
         planned=planned,
         people=people,

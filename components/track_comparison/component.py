@@ -26,7 +26,15 @@ def track_comparison(
         tracked: The ids of the runs, JSON.
         job: The pipeline's run.
     """
-    from components.artifacts import JudgedFacts, PeopleFacts, ReportFacts, StudyFacts, TrackedFacts, describe, expect
+    from components.artifacts import (
+        JudgedFacts,
+        PeopleFacts,
+        ReportFacts,
+        StudyFacts,
+        TrackedFacts,
+        describe,
+        expect,
+    )
     from genotransfer.comparison.judging import JudgedModel
     from genotransfer.events import report_task
     from genotransfer.stages import comparison

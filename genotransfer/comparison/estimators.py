@@ -252,7 +252,9 @@ class ScoreClassifier(_DosageClassifier):
             fitted = build_score(self.score, self.random_state).fit_samples(source, target)
             effects, self.intercept_ = fitted.coef_, float(fitted.intercept_)
         else:
-            effects, [self.intercept_] = calibrate(cohort.learn_effects(self.score, self.n_variants), [target])
+            effects, [self.intercept_] = calibrate(
+                cohort.learn_effects(self.score, self.n_variants), [target]
+            )
         self.coef_ = np.zeros(people.dosages.shape[1])
         self.coef_[columns] = effects
         self.means_ = filled.mean(axis=0, dtype=np.float64)

@@ -120,9 +120,7 @@ def correlate_phenotype(X: np.ndarray, y: np.ndarray) -> Float64[np.ndarray, " n
         sum_x, sum_xx, sum_xy = x.sum(axis=0), (x * x).sum(axis=0), y @ x
         varied = (n * sum_xx - sum_x**2) * (n * cases - cases**2)
         covaried = (n * sum_xy - sum_x * cases) ** 2
-        found[start : start + BLOCK] = np.divide(
-            covaried, varied, out=np.zeros(len(n)), where=varied > 0
-        )
+        found[start : start + BLOCK] = np.divide(covaried, varied, out=np.zeros(len(n)), where=varied > 0)
     return found
 
 

@@ -46,7 +46,9 @@ def draw_roc(path: str | Path, judged: Sequence[JudgedModel], table: pd.DataFram
     for number, one in enumerate(judged):
         labels = one.predictions["label"].to_numpy(dtype=np.int8)
         rates = trace_roc(labels, one.predictions["score"].to_numpy(dtype=np.float64))
-        axes.plot(*rates, label=f"{one.name}, AUC {aucs[one.name]:.2f}", linewidth=1.4, **_style(number))
+        colour, line = _choose_style(number)
+        label = f"{one.name}, AUC {aucs[one.name]:.2f}"
+        axes.plot(*rates, label=label, linewidth=1.4, color=colour, linestyle=line)
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle="--", label="Chance, .50")
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(-0.01, 1.01)
@@ -68,7 +70,7 @@ def draw_accuracies(path: str | Path, table: pd.DataFrame, bounds: dict[str, flo
     figure = start_figure(6.4, 1.2 + 0.34 * len(table))
     axes = figure.add_subplot()
     for number, row in enumerate(table.to_dict("records")):
-        colour = _style(number)["color"]
+        colour, _ = _choose_style(number)
         axes.hlines(number, 100 * row["low"], 100 * row["high"], color=colour, linewidth=2)
         axes.plot(100 * row["accuracy"], number, "o", color=colour)
     axes.axvline(50, color="#999999", linestyle="--", linewidth=0.8, zorder=0, label="Chance")
@@ -82,8 +84,6 @@ def draw_accuracies(path: str | Path, table: pd.DataFrame, bounds: dict[str, flo
     return save_figure(figure, path)
 
 
-def _style(number: int) -> dict[str, str]:
-    return {
-        "color": _COLOURS[number % len(_COLOURS)],
-        "linestyle": _LINES[number // len(_COLOURS) % len(_LINES)],
-    }
+def _choose_style(number: int) -> tuple[str, str]:
+    """Return the colour and the line of a model by its place in the study."""
+    return _COLOURS[number % len(_COLOURS)], _LINES[number // len(_COLOURS) % len(_LINES)]

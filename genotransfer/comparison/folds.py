@@ -36,7 +36,9 @@ def deal_folds(
     n_cases = int(labels.sum())
     for what, count in (("cases", n_cases), ("controls", len(labels) - n_cases)):
         if count < n_folds:
-            raise StudyError(f"{n_folds} folds need as many {what}, and there are {count}. Ask for fewer folds.")
+            raise StudyError(
+                f"{n_folds} folds need as many {what}, and there are {count}. Ask for fewer folds."
+            )
     if groups is not None and len(np.unique(groups)) < n_folds:
         raise StudyError(
             f"{n_folds} folds need as many families, and there are {len(np.unique(groups))}. Ask for fewer folds, "

@@ -71,7 +71,9 @@ class JudgedModel:
         paths = [Path(folder) / f"{name}.parquet" for name in TABLES]
         for path in paths:
             if not path.is_file():
-                raise InputError("there is no such table of a model", file=path, remedy="Judge the model again")
+                raise InputError(
+                    "there is no such table of a model", file=path, remedy="Judge the model again"
+                )
         tables = [pd.read_parquet(path) for path in paths]
         name = str(tables[0]["model"].iloc[0])
         return cls(name, *(table.drop(columns="model") for table in tables))

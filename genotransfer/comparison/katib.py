@@ -46,7 +46,9 @@ def make_experiment(
     """
     model = study.find_model(name)
     if model.search.kind == "none":
-        raise StudyError(f"Model {name} has no search. Give it one, as models.search, for Katib to carry out.")
+        raise StudyError(
+            f"Model {name} has no search. Give it one, as models.search, for Katib to carry out."
+        )
     if not 1 <= fold <= study.folds.outer:
         raise StudyError(f"There is no fold {fold}. Choose from 1 to {study.folds.outer}.")
     called = f"{study.name}-{name}-{fold}".replace("_", "-")
@@ -62,7 +64,7 @@ def make_experiment(
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": metadata,
-        "data": {STUDY_FILE: study.to_json(with_cluster=False)},
+        "data": {STUDY_FILE: study.model_copy(update={"models": [model]}).to_json(with_cluster=False)},
     }
     most = count_trials(model)
     names = list(model.search.space)
@@ -137,7 +139,9 @@ def _make_job(
 ) -> dict[str, Any]:
     cluster = study.cluster
     requests = {
-        key: value for key, value in (("cpu", cluster.training.cpu), ("memory", cluster.training.memory)) if value
+        key: value
+        for key, value in (("cpu", cluster.training.cpu), ("memory", cluster.training.memory))
+        if value
     }
     resources: dict[str, Any] = {"requests": requests} if requests else {}
     container: dict[str, Any] = {
@@ -170,7 +174,8 @@ def _make_job(
         resources["limits"] = {cluster.gpu.resource: str(cluster.gpu.count)}
         pod["nodeSelector"] = dict(cluster.gpu.node_selector)
         pod["tolerations"] = [
-            {key: value for key, value in _list_toleration(one).items() if value} for one in cluster.gpu.tolerations
+            {key: value for key, value in _list_toleration(one).items() if value}
+            for one in cluster.gpu.tolerations
         ]
     if resources:
         container["resources"] = resources

@@ -247,4 +247,3 @@ def _read_groups(study: ComparisonStudy, target: Genotypes) -> Int64[np.ndarray,
     alone = names.isin(UNKNOWN_FAMILIES)
     keys = names.where(~alone, "\x1f" + target.samples["iid"].astype(str))
     return np.asarray(pd.factorize(keys)[0], dtype=np.int64)
-

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from genotransfer.comparison.bayes import import_optuna
 from genotransfer.comparison.estimators import NetworkClassifier, ScoreClassifier, TransferClassifier
 from genotransfer.comparison.features import AssociationSelector, CorrelationFilter
 from genotransfer.comparison.settings import (
@@ -71,13 +72,15 @@ def check_models(study: ComparisonStudy) -> None:
     Raises
     ------
     StudyError
-        A network is unknown, or a search names what the model's pipeline does not have.
+        A network is unknown, Optuna is asked for and absent, or a search names what the model's pipeline does not have.
     """
     from genotransfer.models.networks import find_network
 
     for model in study.models:
         if model.network:
             find_network(model.network)
+        if model.search.kind == "bayes":
+            import_optuna()
         build_pipeline(model, study.training, study.seed)
 
 

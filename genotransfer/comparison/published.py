@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import math
 
-CITATION = (
-    "Dhaliwal N. Advanced Machine Learning Techniques to Improve Genomic Data Accuracy for Precision Medicine."
-)
+CITATION = "Dhaliwal N. Advanced Machine Learning Techniques to Improve Genomic Data Accuracy for Precision Medicine."
 COLUMNS = ("Random Forests", "CNNs", "Transfer Learning")
 LIKE_CNN = "Comparable to CNNs"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from genotransfer import __version__
 from genotransfer.comparison import published, sections
 from genotransfer.comparison.figures import draw_accuracies, draw_roc
 from genotransfer.comparison.judging import JudgedModel
@@ -20,15 +20,18 @@ from genotransfer.comparison.results import (
     tabulate_timings,
 )
 from genotransfer.comparison.settings import ComparisonStudy
-from genotransfer.comparison.words import answer, describe_results
+from genotransfer.comparison.words import answer, describe_method, describe_needed, describe_results
 from genotransfer.formats.files import replace_together
 from genotransfer.report.cells import show_percent
-from genotransfer.report.pages import embed_figure, render_page
+from genotransfer.report.pages import Chapter, Page, write_page
 from genotransfer.report.tables import write_table
 
 DECIMALS = 6
-# Of these a reader may ask whether two runs agree; times they cannot.
-TIMINGS = "timings.csv"
+BOUNDS = (("oracle_accuracy", "True risk SNPs (oracle)"), ("ceiling", "Ceiling"))
+BESIDE = (
+    "Numbers in blue are the paper's, as printed. Its data are not known, and are not these: the two tables need "
+    "not agree."
+)
 
 
 def write_report(
@@ -75,47 +78,53 @@ def write_report(
     }
     for name, one in tables.items():
         write_table(folder / "tables" / f"{name}.csv", one, DECIMALS)
-    write_table(folder / "tables" / TIMINGS, timings, DECIMALS)
-    figures = {
-        "ROC curves over the predictions of all folds": draw_roc(folder / "figures/roc.png", judged, table),
-        "Accuracy with its 95 % interval": draw_accuracies(folder / "figures/accuracy.png", table, bounds),
-    }
+    write_table(folder / "tables" / "timings.csv", timings, DECIMALS)
+    figures = [
+        ("ROC curves over the predictions of all folds", draw_roc(folder / "figures/roc.png", judged, table)),
+        (
+            "Accuracy with its 95 % interval",
+            draw_accuracies(folder / "figures/accuracy.png", table, bounds),
+        ),
+    ]
     said, told = answer(table, pairs)
-    page = render_page(
-        "comparison.html.jinja",
-        study=study,
-        version=__version__,
-        said=said,
-        told=told,
-        facts=facts,
-        tiles=[
-            (label, f"{show_percent(value).text} %")
-            for label, value in [
-                *zip(table["model"], table["accuracy"], strict=True),
-                *((label, bounds[name]) for name, label in BOUNDS),
-            ]
-            if value == value
-        ],
-        models=sections.lay_out_models(study, table),
-        beside=sections.lay_out_published(study, table),
-        pairs=sections.lay_out_pairs(pairs),
-        timings=sections.lay_out_timings(timings, table),
-        folds=sections.lay_out_folds(folds),
-        searches=sections.lay_out_searches(study),
-        people=sections.lay_out_people(study, facts),
-        figures=[(title, embed_figure(path)) for title, path in figures.items()],
-        needed=[
-            (percent, show_percent(published.require_heritability(percent / 100)).text) for percent in (90, 95)
-        ],
-        citation=published.CITATION,
-        discrepancies=published.DISCREPANCIES,
+    named = {name: bounds[key] for key, name in BOUNDS if not np.isnan(bounds[key])}
+    accuracies = dict(zip(table["model"], table["accuracy"], strict=True)) | named
+    chapters = [
+        Chapter(
+            "Every model", describe_method(study, facts), [sections.lay_out_models(study, table)], figures
+        ),
+        Chapter("Which differences can be told", tables=[sections.lay_out_pairs(pairs)]),
+        Chapter(
+            "Beside the paper",
+            [BESIDE, describe_needed()],
+            [sections.lay_out_published(study, table)],
+            points=published.DISCREPANCIES,
+            beside=True,
+        ),
+        Chapter("Cost", tables=[sections.lay_out_timings(timings, table)]),
+        Chapter(
+            "Details",
+            tables=[
+                sections.lay_out_searches(study),
+                sections.lay_out_folds(folds),
+                sections.lay_out_people(study, facts),
+            ],
+        ),
+    ]
+    write_page(
+        folder / "report.html",
+        Page(
+            title=f"{study.name}: models compared on {study.target}",
+            heading=f"{study.name}: models compared on {study.target}",
+            answer=said,
+            lead=told,
+            chapters=chapters,
+            tiles=[(name, f"{show_percent(value).text} %", "") for name, value in accuracies.items()],
+            facts=f"Phenotype {study.compared_phenotype} · seed {study.seed}",
+            footer=f"The paper: {published.CITATION}",
+        ),
     )
-    with replace_together(folder / "report.html") as [path]:
-        path.write_text(page, encoding="utf-8", newline="\n")
     return results, pairs
-
-
-BOUNDS = (("oracle_accuracy", "True risk SNPs (oracle)"), ("ceiling", "Ceiling"))
 
 
 def lay_beside(study: ComparisonStudy, table: pd.DataFrame) -> pd.DataFrame:
@@ -126,12 +135,12 @@ def lay_beside(study: ComparisonStudy, table: pd.DataFrame) -> pd.DataFrame:
     metric, column, printed (as it stands in the paper), model and ours; the last two empty where the
     study has no such model.
     """
-    metrics = table.set_index("model")
+    metrics = {str(one["model"]): one for one in table.to_dict("records")}
     rows = []
     for label, printed in published.TABLE_1.items():
         for column, text in zip(published.COLUMNS, printed, strict=True):
             model = sections.find_beside(study, column)
-            ours = None if model is None else float(metrics.loc[model, published.ROW_METRICS[label]])
+            ours = None if model is None else float(metrics[model][published.ROW_METRICS[label]])
             rows.append({"metric": label, "column": column, "printed": text, "model": model, "ours": ours})
     return pd.DataFrame(rows)
 

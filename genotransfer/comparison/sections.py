@@ -52,7 +52,7 @@ def lay_out_models(study: ComparisonStudy, table: pd.DataFrame) -> Section:
 def lay_out_published(study: ComparisonStudy, table: pd.DataFrame) -> Section:
     """Return Dhaliwal's Table 1 with this study's numbers, and the paper's below them."""
     columns = {name: find_beside(study, name) for name in published.COLUMNS}
-    metrics = table.set_index("model")
+    metrics = {str(one["model"]): one for one in table.to_dict("records")}
     rows = []
     for label, printed in published.TABLE_1.items():
         row = [Cell(label)]
@@ -61,7 +61,7 @@ def lay_out_published(study: ComparisonStudy, table: pd.DataFrame) -> Section:
             metric = published.ROW_METRICS[label]
             ours = NOTHING
             if model is not None:
-                value = float(metrics.loc[model, metric])
+                value = float(metrics[model][metric])
                 ours = write_decimal(value, 2) if metric == "auc" else f"{100 * value:.1f}%"
             row.append(Cell(ours, text, number=True))
         rows.append(row)
@@ -87,7 +87,10 @@ def lay_out_pairs(pairs: pd.DataFrame) -> Section:
     rows = [
         [
             Cell(f"{one['second']} less {one['first']}"),
-            Cell(write_range(one["accuracy_difference"], one["accuracy_difference"]).split(" to ")[0], number=True),
+            Cell(
+                write_range(one["accuracy_difference"], one["accuracy_difference"]).split(" to ")[0],
+                number=True,
+            ),
             Cell(write_range(one["accuracy_low"], one["accuracy_high"])),
             Cell(write_decimal(one["mcnemar_p"], 4), number=True),
             Cell(write_decimal(one["mcnemar_p_holm"], 4), number=True),

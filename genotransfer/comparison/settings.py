@@ -214,7 +214,9 @@ class ComparisonStudy(Settings):
             if isinstance(self.genotypes.source, StatisticsFiles):
                 raise ValueError("genotypes.source: a comparison needs people of the source, not statistics")
             if self.genotypes.target.final_column:
-                raise ValueError("genotypes.target.final_column: cross-validation judges everyone, and has no FD")
+                raise ValueError(
+                    "genotypes.target.final_column: cross-validation judges everyone, and has no FD"
+                )
         elif self.folds.groups not in ("", "FID"):
             raise ValueError("folds.groups: simulated people have no column of families")
         if self.phenotype and self.phenotype not in self.phenotype_names:
@@ -252,7 +254,9 @@ class ComparisonStudy(Settings):
         for model in self.models:
             if model.name == name:
                 return model
-        raise StudyError(f"The study {self.name!r} has no model {name!r}. It has: {', '.join(self.model_names)}.")
+        raise StudyError(
+            f"The study {self.name!r} has no model {name!r}. It has: {', '.join(self.model_names)}."
+        )
 
     def to_json(self, *, with_cluster: bool = True) -> str:
         """Return the study as JSON, every setting written out, as `genotransfer.config.Study` does."""

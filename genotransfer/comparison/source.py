@@ -93,7 +93,9 @@ class SourceCohort:
             ranked = rank_variants(self.people.dosages, self.people.labels)
             columns = np.sort(ranked[:n_variants])
             everyone = np.ones(len(self.people.labels), dtype=bool)
-            return columns, take_sample(impute_means(self.people.dosages[:, columns]), self.people.labels, everyone)
+            return columns, take_sample(
+                impute_means(self.people.dosages[:, columns]), self.people.labels, everyone
+            )
 
         return self._learn(("sample", n_variants), take)  # type: ignore[no-any-return]
 

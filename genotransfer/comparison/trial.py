@@ -32,7 +32,9 @@ def parse_parameters(given: list[str]) -> dict[str, Any]:
             raise StudyError(f"--parameter {one!r} has no '='. Write --parameter step__parameter=value.")
         value, _ = read_yaml(text)
         if not isinstance(value, bool | int | float | str | None):
-            raise StudyError(f"--parameter {one!r} is no single value. Give a number, a word, true, false or null.")
+            raise StudyError(
+                f"--parameter {one!r} is no single value. Give a number, a word, true, false or null."
+            )
         parsed[name.strip()] = value
     return parsed
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from genotransfer.comparison.settings import ComparedModel, ComparisonStudy, Span
+from genotransfer.comparison.published import require_heritability
+from genotransfer.comparison.settings import SOURCE_KINDS, ComparedModel, ComparisonStudy, Span
 from genotransfer.report.cells import show_percent, write_decimal, write_interval
-from genotransfer.report.markdown import lay_out
+from genotransfer.report.markdown import lay_out_table
 
 KINDS = {
     "logistic": "logistic regression",
@@ -34,9 +36,9 @@ def describe_plan(study: ComparisonStudy) -> str:
     models = [(model.name, describe_kind(model), describe_search(model)) for model in study.models]
     return (
         f"# Comparison {study.name}\n\n"
-        + lay_out(("", ""), rows)
-        + "\n\n"
-        + lay_out(("Model", "What it is", "Search"), models)
+        + lay_out_table(("", ""), rows)
+        + "\n"
+        + lay_out_table(("Model", "What it is", "Search"), models)
     )
 
 
@@ -88,6 +90,44 @@ def answer(table: pd.DataFrame, pairs: pd.DataFrame) -> tuple[str, str]:
     return f"{said}.", told
 
 
+def describe_method(study: ComparisonStudy, facts: Mapping[str, Any]) -> list[str]:
+    """Return how models were judged, as paragraphs.
+
+    Parameters
+    ----------
+    facts : from `read_facts`.
+    """
+    folds = study.folds
+    judged = (
+        f"Every model was judged on the same {facts['n_target']:,} people of {study.target} in the same {folds.outer} "
+        "folds, each person by a model that has not seen that person. The choice of SNPs, the scaling, the evening "
+        f"out of cases and controls and the search of the settings (by {study.scoring}, on {folds.inner} folds) were "
+        "done inside the training part of each fold."
+    )
+    paragraphs = [judged]
+    if any(model.kind in SOURCE_KINDS for model in study.models):
+        paragraphs.append(
+            f"Transfer and polygenic scores learnt from {facts['n_source']:,} people of {study.source} besides, none "
+            "of whom is judged."
+        )
+    if facts["heritability"] is not None:
+        paragraphs.append(
+            f"The SNPs explain {100 * facts['heritability']:g} % of the liability. The ceiling is what a perfect "
+            "model of very many SNPs could reach, 1/2 + arcsin(√h²)/π; the oracle is what the true risk SNPs with "
+            "their true effects reached on these people."
+        )
+    return paragraphs
+
+
+def describe_needed() -> str:
+    """Return what heritability the paper's accuracies would take."""
+    needed = [f"{100 * require_heritability(share):.1f} % for {100 * share:.0f} %" for share in (0.90, 0.95)]
+    return (
+        "Where half of the people are cases and the liability is normal, no model of SNPs can reach an accuracy "
+        f"unless the SNPs explain enough of the liability: {' and '.join(needed)} of people told rightly."
+    )
+
+
 def describe_results(study: ComparisonStudy, table: pd.DataFrame, pairs: pd.DataFrame) -> str:
     """Return what a comparison found, as Markdown."""
     said, told = answer(table, pairs)
@@ -103,7 +143,7 @@ def describe_results(study: ComparisonStudy, table: pd.DataFrame, pairs: pd.Data
         for one in table.to_dict("records")
     ]
     header = ("Model", "Accuracy %", "95 %", "Sensitivity %", "Specificity %", "AUC")
-    return f"# {study.name}: {study.target}\n\n**{said}** {told}\n\n{lay_out(header, rows)}\n"
+    return f"# {study.name}: {study.target}\n\n**{said}** {told}\n\n{lay_out_table(header, rows)}"
 
 
 def _join(names: list[str]) -> str:

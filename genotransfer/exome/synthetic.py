@@ -38,10 +38,9 @@ BLOCK = 512
 BASES = np.array(list("ACGT"))
 
 
-class SyntheticExome(Settings):
-    """What `simulate_exome` makes."""
+class ExomeShape(Settings):
+    """What a synthetic exome is like, whatever its seed."""
 
-    seed: Annotated[int, Field(ge=0)] = 20250616
     n_samples: Annotated[int, Field(ge=2)] = 11_214
     n_cases: Size = 4_969
     n_variants: Size = 18_970
@@ -57,6 +56,12 @@ class SyntheticExome(Settings):
         "et al. 2019, Nat Commun 10:790; 0: every copy alike",
     )
     missing_rate: Share = Field(0.005, description="share of genotypes that are not called")
+
+
+class SyntheticExome(ExomeShape):
+    """What `simulate_exome` makes."""
+
+    seed: Annotated[int, Field(ge=0)] = 20250616
 
 
 def simulate_exome(folder: str | Path, settings: SyntheticExome | None = None) -> Genotypes:

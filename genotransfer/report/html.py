@@ -12,7 +12,7 @@ from genotransfer.formats.files import replace_together
 from genotransfer.report import gain_sections, published, sections
 from genotransfer.report.findings import METHOD_NAMES, SPACE, Findings, describe_points, find
 from genotransfer.report.gains import group_phenotypes
-from genotransfer.report.pages import embed_figure, render_page
+from genotransfer.report.pages import embed_figure, open_template
 from genotransfer.report.tables import StudyFacts, arrange_results, describe_missing
 
 PRINTED_PHENOTYPES = frozenset(published.TABLE_3)
@@ -78,8 +78,7 @@ def render_report(
         gain_sections.lay_out_gains(results, leaderboard, group, study) for group in group_phenotypes(results)
     ]
     missing = describe_missing(results, study.get("methods", METHODS))
-    return render_page(
-        "report.html.jinja",
+    return open_template("report.html.jinja").render(
         study=study,
         findings=findings,
         tiles=_list_tiles(findings),

@@ -38,7 +38,7 @@ def describe_plan(study: Study) -> str:
         rows.append(("Polygenic scores", _quote(study.models.scores)))
     rows.append(("Choice", f"rule `{study.selection.rule}`; FD is read once, at the end"))
     rows.append(("Seed", f"{study.seed}"))
-    return f"# Study {study.name}\n\n" + lay_out(("", ""), rows)
+    return f"# Study {study.name}\n\n" + lay_out_table(("", ""), rows)
 
 
 def describe_results(study: StudyFacts, results: pd.DataFrame, leaderboard: pd.DataFrame) -> str:
@@ -58,11 +58,11 @@ def describe_results(study: StudyFacts, results: pd.DataFrame, leaderboard: pd.D
         f"**{found.answer}** {found.explanation}",
         f"Accuracy on {study['n_fd']} people of FD that no model had seen; models were chosen on ED.",
         "## By method, over the phenotypes",
-        lay_out(
+        lay_out_table(
             ("method", "phenotypes", "FD", "gain, points", "95 %"), map(_describe_method, found.summaries)
         ),
         "## Every result",
-        lay_out(
+        lay_out_table(
             ("phenotype", "method", "panel", "model", "ED", "FD", "95 % of FD", "AUC"),
             [_describe_result(row, study["target"]) for _, row in results.iterrows()],
         ),
@@ -104,7 +104,7 @@ def _quote(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def lay_out(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def lay_out_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"

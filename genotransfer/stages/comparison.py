@@ -58,7 +58,9 @@ def read_comparison(planned: str | Path) -> ComparisonStudy:
     return parse_text(Path(planned).read_text(), ComparisonStudy)
 
 
-def prepare_people(planned: str | Path, folder: str | Path, progress: Progress | None = None) -> dict[str, Any]:
+def prepare_people(
+    planned: str | Path, folder: str | Path, progress: Progress | None = None
+) -> dict[str, Any]:
     """Make the people of a comparison; return their facts."""
     return write_people(read_comparison(planned), folder, progress=progress)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -15,14 +15,13 @@ from genotransfer.comparison.settings import ComparisonStudy
 from genotransfer.formats.files import replace_together
 from genotransfer.tracking.client import connect, find_store
 from genotransfer.tracking.datasets import Datum, log_datasets
-from genotransfer.tracking.study import flatten, keep_study_run, make_metrics, make_params
+from genotransfer.tracking.runs import flatten, log_in_batches, make_metrics, make_params, open_study_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 OF_FOLDS = ("accuracy", "auc", "sensitivity", "specificity", "inner_score", "n_snps")
 LOGGED = ("accuracy", "auc")
-MOST_IN_BATCH = 1000  # MLflow's limit
 
 
 def track_comparison(
@@ -53,22 +52,29 @@ def track_comparison(
     report = Path(report_folder)
     results = pd.read_csv(report / "results.csv").set_index("model")
     timings = pd.read_csv(report / "tables" / "timings.csv").set_index("model").drop(columns="currency")
-    with connect(uri) as client, keep_study_run(client, study, uri, job) as parent:
-        values = {f"{metric}_{name}": results.loc[name, metric] for metric in LOGGED for name in results.index}
+    tags = {"source": study.source, "target": study.target, "pipeline": study.pipeline}
+    with connect(uri) as client, open_study_run(client, study, uri, job, tags) as parent:
+        values = {
+            f"{metric}_{name}": results.loc[name, metric] for metric in LOGGED for name in results.index
+        }
         client.log_batch(parent, metrics=make_metrics(values))
         client.log_artifacts(parent, str(report))
         client.log_text(parent, study.to_json(with_cluster=False), "study.json")
         log_datasets(client, parent, data or [])
         runs = {"study": parent}
         for one in judged:
-            measured = {**results.loc[one.name].to_dict(), **timings.loc[one.name].to_dict()}
+            measured = {
+                name: row[name]
+                for row in (results.loc[one.name], timings.loc[one.name])
+                for name in map(str, row.index)
+            }
             runs[one.name] = _log_model(client, parent, study, one, measured)
     with replace_together(tracked) as [path]:
         path.write_text(json.dumps(runs, indent=1))
 
 
 def _log_model(
-    client: MlflowClient, parent: str, study: ComparisonStudy, one: JudgedModel, measured: dict[str, Any]
+    client: MlflowClient, parent: str, study: ComparisonStudy, one: JudgedModel, measured: dict[str, float]
 ) -> str:
     experiment = client.get_run(parent).info.experiment_id
     tags = {"mlflow.parentRunId": parent, "phenotype": study.compared_phenotype, "model": one.name}
@@ -77,9 +83,7 @@ def _log_model(
     metrics = make_metrics(measured)
     for fold in tabulate_folds(one).to_dict("records"):
         metrics += make_metrics({f"fold_{name}": fold[name] for name in OF_FOLDS}, int(fold["fold"]))
-    for start in range(0, len(metrics), MOST_IN_BATCH):
-        params = make_params(settings) if start == 0 else []
-        client.log_batch(run, metrics=metrics[start : start + MOST_IN_BATCH], params=params)
+    log_in_batches(client, run, metrics, make_params(settings))
     client.log_table(run, one.searches, "searches.json")
     client.log_table(run, one.predictions, "predictions.json")
     client.set_terminated(run)

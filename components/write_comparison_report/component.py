@@ -8,7 +8,7 @@ from components import images
 
 
 @dsl.component(base_image=images.DATA, install_kfp_package=False)
-def write_comparison(
+def write_comparison_report(
     planned: dsl.Input[dsl.Dataset],
     people: dsl.Input[dsl.Dataset],
     judged: dsl.Input[List[dsl.Dataset]],
@@ -38,7 +38,7 @@ def write_comparison(
     from genotransfer.events import report_task
     from genotransfer.stages import comparison
 
-    with report_task("write_comparison"):
+    with report_task("write_comparison_report"):
         study = expect(planned, StudyFacts)
         expect(people, PeopleFacts, study=study.name)
         folders = [one.path for one in judged if expect(one, JudgedFacts)]

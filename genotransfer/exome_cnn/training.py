@@ -1,0 +1,233 @@
+"""Training: every configuration of one form, on every fold of every protocol.
+
+Test people are scored with no label at hand, unless the protocol is of the kind that watches them; how
+right the scores are is for `genotransfer.exome_cnn.evaluation` to say.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64, Int8
+
+from genotransfer.evaluation import evaluate_predictions
+from genotransfer.events import Progress
+from genotransfer.exome_cnn.configurations import Configuration, list_configurations
+from genotransfer.exome_cnn.folds import Fold, read_folds
+from genotransfer.exome_cnn.inputs import find_weights, fit_scale, read_people
+from genotransfer.exome_cnn.protocols import TEST
+from genotransfer.exome_cnn.settings import ExomeCnnStudy
+from genotransfer.formats.files import replace_together
+from genotransfer.genotypes import Genotypes
+from genotransfer.models.standardise import Standardiser
+from genotransfer.randomness import derive_seed
+from genotransfer.splits import LabelledSamples
+from genotransfer.training.api import get_trainer
+from genotransfer.training.jobs import CURVE_COLUMNS, TrainedNetwork, Trainer, TrainingJob, TrainingSettings
+
+if TYPE_CHECKING:
+    import keras
+
+LEADERBOARD, SCORES, CURVES = "leaderboard.parquet", "scores.parquet", "curves.parquet"
+KEYS = ["protocol", "fold", "configuration"]
+# Bytes that what one layer puts out for the people scored at once may take.
+MOST_BYTES = 1 << 27
+SHOWN = ("accuracy", "auc", "balanced_accuracy", "sensitivity", "specificity")
+
+
+@dataclass(frozen=True, eq=False)
+class _Lesson:
+    """One fold's people, as they are handed to the trainer."""
+
+    fold: Fold
+    train: LabelledSamples
+    watching: LabelledSamples
+    tested: LabelledSamples
+    scale: Standardiser
+
+
+def train_form(
+    study: ExomeCnnStudy,
+    form: str,
+    genotypes: Genotypes,
+    annotation_file: str | Path,
+    folds_folder: str | Path,
+    out: str | Path,
+    scores_folder: str | Path,
+    progress: Progress | None = None,
+) -> int:
+    """Train every configuration of a form on every fold, and write how well each did.
+
+    Parameters
+    ----------
+    study : the study.
+    form : one of its forms.
+    genotypes : of all people.
+    annotation_file : genes of all variants; read where the study names weights of genes.
+    folds_folder : from `split_exome`.
+    out : folder that gets ``leaderboard.parquet``, a row a configuration and fold (see
+        `describe_network`), and ``curves.parquet``: protocol, fold, configuration and `CURVE_COLUMNS`, where
+        ``val_`` is of the people who watch.
+    scores_folder : gets ``scores.parquet``: protocol, fold, configuration, iid, score (P(case), 0 to 1) of
+        the test people.
+    progress : told of each network.
+
+    Returns
+    -------
+    Number of networks trained.
+    """
+    configurations = list_configurations(study.sweep, form)
+    folds = list(read_folds(folds_folder, study.protocols))
+    trainer = get_trainer(study.training.trainer, widths=sorted({len(one.variants) for one in folds}))
+    total, done = len(folds) * len(configurations), 0
+    rows, scores, curves = [], [], []
+    for fold in folds:
+        lesson = _prepare(study, genotypes, annotation_file, fold)
+        people = fold.take_people(TEST)["iid"]
+        for configuration, trained, seconds in _train_fold(study, trainer, configurations, lesson):
+            key = dict(zip(KEYS, (fold.protocol.name, fold.name, configuration.name), strict=True))
+            rows.append(key | describe_network(configuration, trained, lesson) | {"seconds": seconds})
+            scored = score_people(trained, lesson.scale, lesson.tested.dosages, configuration.filters)
+            scores.append(pd.DataFrame({**key, "iid": people.to_numpy(), "score": scored}))
+            curves.append(trained.curve[CURVE_COLUMNS].assign(**key))
+            done += 1
+            if progress is not None:
+                progress(done, total, f"{fold.protocol.name}, fold {fold.name}: {configuration.name}")
+    # Trainers give networks back in an order of their own.
+    order = {one.name: at for at, one in enumerate(configurations)}
+    with replace_together(out, scores_folder) as (made, scored_out):
+        made.mkdir()
+        scored_out.mkdir()
+        _stack(pd.DataFrame(rows), order, []).to_parquet(made / LEADERBOARD, index=False)
+        _stack(pd.concat(curves), order, ["epoch"])[[*KEYS, *CURVE_COLUMNS]].to_parquet(
+            made / CURVES, index=False
+        )
+        _stack(pd.concat(scores), order, []).to_parquet(scored_out / SCORES, index=False)
+    return total
+
+
+def describe_network(
+    configuration: Configuration, trained: TrainedNetwork, lesson: _Lesson
+) -> dict[str, object]:
+    """Return a row of the leaderboard, without its key and seconds.
+
+    form, filters, batch_size, layers, network, n_variants, n_parameters; train_accuracy and train_loss of
+    the epoch kept, measured while training, with dropout, as Keras prints them; validation_accuracy and
+    its kin, and validation_loss, of the people who watch; best_accuracy, the highest of any epoch on them;
+    best_epoch, the epoch kept, and stopped_epoch, the last.
+    """
+    kept = trained.curve.iloc[trained.best_epoch - 1]
+    watching = score_people(trained, lesson.scale, lesson.watching.dosages, configuration.filters)
+    metrics = evaluate_predictions(lesson.watching.labels, watching)
+    return {
+        "form": configuration.form,
+        "filters": configuration.filters,
+        "batch_size": configuration.batch_size,
+        "layers": configuration.written_layers,
+        "network": configuration.network,
+        "n_variants": trained.n_variants,
+        "n_parameters": sum(array.size for array in trained.weights),
+        "train_accuracy": float(kept["accuracy"]),
+        "train_loss": float(kept["loss"]),
+        **{f"validation_{name}": metrics[name] for name in SHOWN},
+        "validation_loss": trained.best_loss,
+        "best_accuracy": float(trained.curve["val_accuracy"].max()),
+        "best_epoch": trained.best_epoch,
+        "stopped_epoch": trained.stopped_epoch,
+    }
+
+
+def score_people(
+    trained: TrainedNetwork, scale: Standardiser, dosages: Int8[np.ndarray, "n k"], filters: int
+) -> Float64[np.ndarray, " n"]:
+    """Return P(case) of each person, so many at a time that no layer's output takes more than 128 MiB."""
+    from genotransfer.training.forward import score_logits
+
+    model: keras.Model = trained.model
+    to_logits = _cut_at_logits(model)
+    size = max(1, MOST_BYTES // (4 * dosages.shape[1] * max(filters, 1)))
+    scores = np.empty(len(dosages), dtype=np.float64)
+    for start in range(0, len(dosages), size):
+        values = scale.transform(dosages[start : start + size])
+        logits = np.asarray(to_logits(values, training=False), dtype=np.float32)
+        scores[start : start + size] = score_logits(logits)
+    return scores
+
+
+def _cut_at_logits(model: keras.Model) -> keras.Model:
+    import keras
+
+    return keras.Model(model.input, model.get_layer("logits").output)
+
+
+def _prepare(study: ExomeCnnStudy, genotypes: Genotypes, annotation_file: str | Path, fold: Fold) -> _Lesson:
+    protocol = fold.protocol
+    train = read_people(genotypes, fold, *protocol.find_training())
+    tested = read_people(genotypes, fold, TEST)
+    watching = tested if protocol.watches_test else read_people(genotypes, fold, protocol.find_watching())
+    weights = find_weights(study.gene_weights, annotation_file, fold.variants)
+    return _Lesson(fold, train, watching, tested, fit_scale(train.dosages, weights))
+
+
+def _train_fold(
+    study: ExomeCnnStudy, trainer: Trainer, configurations: list[Configuration], lesson: _Lesson
+) -> Iterator[tuple[Configuration, TrainedNetwork, float]]:
+    """Yield each configuration with its network and the seconds it took.
+
+    Networks that lie side by side on a GPU come together: their time is counted with the first.
+    """
+    by_name = {one.name: one for one in configurations}
+    for size in dict.fromkeys(one.batch_size for one in configurations):
+        mine = [one for one in configurations if one.batch_size == size]
+        jobs = [_make_job(study, one, lesson) for one in mine]
+        began = time.perf_counter()
+        for trained in trainer.train_networks(jobs, _settings(study, size)):
+            yield by_name[trained.key], trained, time.perf_counter() - began
+            began = time.perf_counter()
+
+
+def _make_job(study: ExomeCnnStudy, one: Configuration, lesson: _Lesson) -> TrainingJob:
+    return TrainingJob(
+        key=one.name,
+        network=one.network,
+        train=lesson.train,
+        validation=lesson.watching,
+        standardiser=lesson.scale,
+        # The same start in every protocol, so that they differ in what they look at alone.
+        seed=derive_seed(study.seed, "exome", "network", lesson.fold.name, one.name),
+    )
+
+
+def _settings(study: ExomeCnnStudy, batch_size: int) -> TrainingSettings:
+    own = study.training
+    return TrainingSettings(
+        epochs=own.epochs,
+        batch_size=batch_size,
+        learning_rate=own.learning_rate,
+        patience=own.patience,
+        threads=own.threads,
+        memory_gib=own.memory_gib,
+        precision=own.precision,
+    )
+
+
+def _stack(table: pd.DataFrame, order: dict[str, int], more: list[str]) -> pd.DataFrame:
+    """Return a table sorted by configuration within fold within protocol, rows of one otherwise as they are."""
+    protocols = {name: at for at, name in enumerate(dict.fromkeys(table["protocol"]))}
+    ranks = pd.DataFrame(
+        {
+            "protocol": table["protocol"].map(protocols),
+            "fold": table["fold"].astype(int),
+            "configuration": table["configuration"].map(order),
+            **{name: table[name] for name in more},
+        }
+    )
+    return table.iloc[np.lexsort([ranks[name].to_numpy() for name in ranks.columns[::-1]])].reset_index(
+        drop=True
+    )
