@@ -108,7 +108,8 @@ def import_optuna() -> Any:
 def _suggest(trial: Any, name: str, values: list[Value] | Span) -> Value:
     """Ask a trial for a value; of a list, one of its own, whatever its type."""
     if not isinstance(values, Span):
-        return values[trial.suggest_categorical(name, list(range(len(values))))]
+        chosen: Value = values[trial.suggest_categorical(name, list(range(len(values))))]
+        return chosen
     if values.whole:
         return int(trial.suggest_int(name, int(values.low), int(values.high)))
     return float(trial.suggest_float(name, values.low, values.high, log=values.log))

@@ -63,11 +63,8 @@ def track_comparison(
         log_datasets(client, parent, data or [])
         runs = {"study": parent}
         for one in judged:
-            measured = {
-                name: row[name]
-                for row in (results.loc[one.name], timings.loc[one.name])
-                for name in map(str, row.index)
-            }
+            mine = results.join(timings).loc[[one.name]].to_dict("records")[0]
+            measured = {str(name): float(value) for name, value in mine.items()}
             runs[one.name] = _log_model(client, parent, study, one, measured)
     with replace_together(tracked) as [path]:
         path.write_text(json.dumps(runs, indent=1))
