@@ -16,7 +16,7 @@ from jaxtyping import Float32, Int8
 
 from genotransfer.baselines import Fitted, PanelData
 from genotransfer.candidates import ADAPTED, Candidate
-from genotransfer.models.networks import build_network, count_trainable_depths, weighted_layers
+from genotransfer.models.networks import build_network, count_trainable_depths, list_trainable
 from genotransfer.models.predictors import VARIANT_COLUMNS, NetworkPredictor
 from genotransfer.models.source_models import SourceModels
 from genotransfer.randomness import derive_seed
@@ -25,7 +25,7 @@ from genotransfer.training.devices import limit_threads
 from genotransfer.training.forward import ForwardRunner, score_logits
 from genotransfer.training.jobs import TrainingSettings, Weights
 from genotransfer.training.minimax import MinimaxRule
-from genotransfer.transfer import TargetPanel
+from genotransfer.transfer import TargetPanel, prepare_targets
 
 if TYPE_CHECKING:
     import keras
@@ -73,8 +73,7 @@ def adapt_networks(
     """
     limit_threads(settings.threads)
     trainer, runner = trainer or MinimaxTrainer(settings, rule), runner or ForwardRunner()
-    targets = [TargetPanel.prepare(panel) for panel in panels]
-    for network in networks:
+    for network, targets in prepare_targets(panels, networks):
         for target in targets:
             yield _adapt(phenotype, target, network, sources, trainer, runner, seed)
 
@@ -149,7 +148,7 @@ def restore_adapted(network: str, n_variants: int, window: int | None, weights: 
     import keras
 
     base = build_network(network, n_variants, window=window, seed=0, allow_many_steps=True)
-    unit = keras.layers.UnitNormalization(name="unit_features")(weighted_layers(base)[-2].output)
+    unit = keras.layers.UnitNormalization(name="unit_features")(list_trainable(base)[-2].last.output)
     logits = keras.layers.Dense(weights[-1].shape[1], use_bias=False, name="logits")(unit)
     probabilities = keras.layers.Activation("softmax", name="probabilities")(logits)
     model = keras.Model(base.input, probabilities, name=network)

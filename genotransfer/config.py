@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from genotransfer.candidates import CHAMPION_SCORE, NETWORK_METHODS
 from genotransfer.cluster_settings import Cluster, holds_secret
+from genotransfer.errors import StudyError
+from genotransfer.models.networks import NETWORKS, find_network
 from genotransfer.panels import DEFAULT_THRESHOLDS
 from genotransfer.registry_settings import Registry
 from genotransfer.retraining_settings import Retraining
@@ -16,9 +18,17 @@ from genotransfer.statistics_rules import check_study, fill_defaults, has_statis
 from genotransfer.storage import join_path
 
 ClassicalName = Literal["svm", "cart", "rus", "forest", "bagging"]
-NetworkName = Literal[
-    "ann_1", "ann_2", "ann_3", "gru_1", "gru_2", "lstm_1", "lstm_2", "bilstm_1", "bilstm_2"
-]  # Muneeb 2022, Tables 4 and 5: models 1-3, 4 and 7, 5 and 8, 6 and 9
+
+
+def _check_network(name: str) -> str:
+    try:
+        find_network(name)
+    except StudyError as error:
+        raise ValueError(str(error)) from error
+    return name
+
+
+NetworkName = Annotated[str, AfterValidator(_check_network)]
 ScoreName = Literal[
     "clumping",
     "forward",
@@ -291,7 +301,12 @@ class Models(Settings):
     """The models of the study."""
 
     classical: list[ClassicalName] = Field(default=["svm", "cart", "rus", "forest", "bagging"], min_length=1)
-    networks: list[NetworkName] = Field(default=list(get_args(NetworkName)), min_length=1)
+    networks: list[NetworkName] = Field(
+        default=list(NETWORKS),
+        min_length=1,
+        description="also convolutional ones: cnn_1d, cnn_2d, cnn_3d, or with sizes cnn_2d_f64_d1000 (filters, dense "
+        "layers)",
+    )
     scores: list[ScoreName] = Field(default=DEFAULT_SCORES, min_length=1, description="polygenic scores")
     folds: Annotated[int, Field(ge=2)] = Field(5, description="of the scores' cross-validation")
     champions: dict[str, str] = Field(
@@ -310,6 +325,16 @@ class Training(Settings):
     epochs: Size = 50
     batch_size: Size = 32
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    schedule: Literal["none", "exponential", "cosine"] = Field(
+        "none", description="of the learning rate, between epochs: cosine falls to 0 after the last epoch"
+    )
+    decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.95, description="of schedule exponential: the rate is multiplied by it after each epoch"
+    )
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="the rate is multiplied by it where the VD loss stagnates; null: it is not"
+    )
+    plateau_patience: Size = Field(3, description="epochs without a better VD loss that are a plateau")
     patience: Size = Field(10, description="epochs without a better VD loss before training stops")
     window: Size | None = Field(None, description="SNPs in a time step of the recurrent networks; null: all")
     allow_many_steps: bool = Field(False, description="let a window make more than 700 time steps")

@@ -13,10 +13,10 @@ from genotransfer.baselines import EvaluationRows, Fitted, PanelData, gather_row
 from genotransfer.candidates import DEEP_METHODS, Candidate
 from genotransfer.errors import StudyError
 from genotransfer.models.classical import CLASSICAL, fit_classifier, score_cases
-from genotransfer.models.networks import count_trainable_depths
+from genotransfer.models.networks import CNN, count_trainable_depths, find_network, reads_genotypes
 from genotransfer.models.predictors import VARIANT_COLUMNS, FeaturePredictor, NetworkPredictor
 from genotransfer.models.source_models import SourceModel, SourceModels, hash_variants
-from genotransfer.models.standardise import Standardiser
+from genotransfer.models.standardise import Standardiser, fit_standardiser
 from genotransfer.randomness import derive_seed
 from genotransfer.training.forward import ForwardRunner, score_logits
 from genotransfer.training.jobs import (
@@ -63,8 +63,11 @@ def train_source_networks(
     def make_jobs() -> Iterator[TrainingJob]:
         for panel in panels:
             _check_splits(panel, "source", ("TD", "VD"))
-            standardiser = Standardiser.fit(panel.source["TD"].dosages)
+            scales: dict[bool, Standardiser] = {}
             for network in networks:
+                kind = reads_genotypes(network)
+                if kind not in scales:
+                    scales[kind] = fit_standardiser(network, panel.source["TD"].dosages)
                 key = f"{phenotype}.{panel.name}.{network}"
                 given[key] = (panel.name, hash_variants(panel.variants))
                 yield TrainingJob(
@@ -72,7 +75,7 @@ def train_source_networks(
                     network=network,
                     train=panel.source["TD"],
                     validation=panel.source["VD"],
-                    standardiser=standardiser,
+                    standardiser=scales[kind],
                     seed=derive_seed(seed, "source", phenotype, panel.name, network),
                     window=window,
                     allow_many_steps=allow_many_steps,
@@ -124,8 +127,7 @@ def transfer_networks(
             f"{unknown[0]!r} is no form of deep transfer. Choose from: {', '.join(DEEP_METHODS)}."
         )
     runner = runner or ForwardRunner()
-    targets = [TargetPanel.prepare(panel) for panel in panels]
-    for network in networks:
+    for network, targets in prepare_targets(panels, networks):
         # All panels of a network at once: the trainer lays what is alike side by side.
         ready = [_Source.run(phenotype, target, network, sources, runner) for target in targets]
         tuned: dict[str, TrainedNetwork] = {}
@@ -151,8 +153,8 @@ class TargetPanel:
     values: np.ndarray
 
     @classmethod
-    def prepare(cls, panel: PanelData) -> TargetPanel:
-        """Standardise a panel by its source's TD.
+    def prepare(cls, panel: PanelData, network: str) -> TargetPanel:
+        """Standardise a panel by its source's TD, as a network reads it.
 
         Raises
         ------
@@ -161,9 +163,28 @@ class TargetPanel:
         """
         _check_splits(panel, "source", ("TD",))
         _check_splits(panel, "target", ("TD", "VD", "ED"))
-        standardiser = Standardiser.fit(panel.source["TD"].dosages)
+        standardiser = fit_standardiser(network, panel.source["TD"].dosages)
         rows = gather_rows(panel)
         return cls(panel, standardiser, rows, standardiser.transform(rows.dosages))
+
+
+def prepare_targets(
+    panels: Iterable[PanelData], networks: Sequence[str]
+) -> Iterator[tuple[str, list[TargetPanel]]]:
+    """Yield each network with the panels as it reads them; networks that read alike share them.
+
+    Raises
+    ------
+    StudyError
+        The source's TD or one of the target's splits is absent.
+    """
+    panels = list(panels)
+    prepared: dict[bool, list[TargetPanel]] = {}
+    for network in networks:
+        kind = reads_genotypes(network)
+        if kind not in prepared:
+            prepared[kind] = [TargetPanel.prepare(panel, network) for panel in panels]
+        yield network, prepared[kind]
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +205,9 @@ class _Source:
         panel = target.panel
         weights = sources.read_weights(phenotype, panel.name, network, panel.variants)
         window = sources.find(phenotype, panel.name, network)["window"]
-        layers = runner.run_layers(network, weights, target.values, window=window)
+        # The layers below put out too much to be kept: they are run again.
+        last = 2 if find_network(network).family == CNN else None
+        layers = runner.run_layers(network, weights, target.values, window=window, last=last)
         return cls(phenotype, target, network, window, weights, layers)
 
     @property
@@ -229,10 +252,11 @@ class _Source:
             )
 
     def judge(self, trained: TrainedNetwork, depth: int, runner: ForwardRunner) -> Fitted:
-        if depth == len(self.layers):
-            logits = runner.run_layers(self.network, trained.weights, self.target.values, window=self.window)[
-                -1
-            ]
+        if depth == len(self.depths) or len(self.layers) < len(self.depths):
+            last = None if len(self.layers) == len(self.depths) else 1
+            logits = runner.run_layers(
+                self.network, trained.weights, self.target.values, window=self.window, last=last
+            )[-1]
         else:
             # The first layer is the source's, and has been run already.
             logits = runner.run_top(

@@ -33,19 +33,11 @@ CLASSIFIERS = (
 # What the config.json of a ``.keras`` archive may name: Keras would make anything of its own from one.
 KERAS_CLASSES = {
     "keras": {"DTypePolicy", "Functional"},
-    "keras.initializers": {"GlorotUniform", "Orthogonal", "Zeros"},
+    "keras.initializers": {"GlorotUniform", "Ones", "Orthogonal", "Zeros"},
     "keras.layers": {
-        *(
-            "Activation",
-            "Bidirectional",
-            "Dense",
-            "GRU",
-            "InputLayer",
-            "LSTM",
-            "Reshape",
-            "UnitNormalization",
-        ),
-        "ZeroPadding1D",
+        *("Activation", "BatchNormalization", "Bidirectional", "Concatenate", "Conv1D", "Conv2D", "Dense"),
+        *("Dropout", "Flatten", "GRU", "InputLayer", "LSTM", "MaxPooling1D", "MaxPooling2D", "ReLU"),
+        *("Rescaling", "Reshape", "Subtract", "UnitNormalization", "ZeroPadding1D"),
     },
     "keras.src.models.functional": {"Functional"},
 }
@@ -55,6 +47,7 @@ CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 # A zip archive may unpack to so many bytes, or to so many times its own size.
 MOST_MEMBERS, MOST_RATIO = 1 << 28, 100
 MOST_UNITS = 1000  # of a layer
+MOST_KERNEL = 16  # variants a convolution or pooling reads, along an axis
 # Layers, their weights' first values, regularisers and policies; a convolutional network has about 80.
 MOST_CLASSES = 200
 REMAKE = "Take the file again from where it was made, or train the model again"
@@ -206,7 +199,8 @@ def _check_classes(node: Any, most: int) -> None:
             raise ValueError(f"it names {module}.{name}, which no network here is made of")
         for key, value in node.items():
             limit = {
-                "units": MOST_UNITS,
+                **dict.fromkeys(("units", "filters"), MOST_UNITS),
+                **dict.fromkeys(("kernel_size", "pool_size", "strides", "dilation_rate"), MOST_KERNEL),
                 **dict.fromkeys(("batch_shape", "target_shape", "padding"), most),
             }.get(key)
             if limit is not None and not all(number <= limit for number in _list_numbers(value)):

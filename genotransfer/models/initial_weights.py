@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genotransfer.models.networks import N_CLASSES, find_network
+from genotransfer.models.cnn import draw_cnn_weights
+from genotransfer.models.networks import CNN, N_CLASSES, find_network
 from genotransfer.randomness import derive_seed
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def draw_weights(name: str, n_variants: int, *, window: int | None = None, seed:
     The same initialisers draw the same numbers from the same seeds, without the layers around them.
     """
     spec = find_network(name)
+    if spec.family == CNN:
+        return draw_cnn_weights(spec, n_variants, seed)
     width = window if spec.recurrent and window is not None else n_variants
     weights: Weights = []
     for position, units in enumerate(spec.recurrent, start=1):

@@ -1,10 +1,11 @@
-"""Write and read the ``.keras`` files of the nine networks without a Keras model for each of them.
+"""Write and read the ``.keras`` files of networks, mostly without a Keras model for each of them.
 
 A study holds a source model of every network, panel and phenotype, and nearly every one has a width
 of its own. Building, saving and loading a Keras model of each costs more than its numbers are worth:
 files of one network differ only in the width, wherever it is named, and in the arrays. So Keras
 writes each network at two widths, once, and the two files show where the width stands, which array
 is which, and in what order Keras lays them down. What is written here is byte for byte Keras's file.
+Where more of a network changes with its width, Keras writes it.
 """
 
 from __future__ import annotations
@@ -22,13 +23,17 @@ import numpy as np
 
 from genotransfer.errors import InputError, StudyError
 from genotransfer.models import archives
-from genotransfer.models.networks import build_network, find_network
+from genotransfer.models.cnn import list_shapes
+from genotransfer.models.networks import CNN, build_network, find_network
 from genotransfer.training.jobs import Weights, restore_model
 
 # Any two widths would do.
 WIDTHS = (11, 17)
 # Layers without weights, which only bring values into shape.
-SHAPING = ("InputLayer", "Reshape", "ZeroPadding1D", "Activation")
+SHAPING = (
+    *("Activation", "Concatenate", "Dropout", "Flatten", "InputLayer", "MaxPooling1D", "MaxPooling2D"),
+    *("ReLU", "Rescaling", "Reshape", "Subtract", "ZeroPadding1D"),
+)
 
 Place = tuple[str | int, ...]
 
@@ -85,13 +90,13 @@ class NetworkFiles:
         form = self._find_form(network)
         window = window if find_network(network).recurrent else None
         shapes = [one.shape for one in weights]
-        if shapes != _list_shapes(form, n_variants, window):
+        if shapes != _list_shapes(network, form, n_variants, window):
             raise StudyError(
                 f"Weights of shapes {shapes} are not those of {network} with {n_variants} variants "
                 f"and a window of {window}."
             )
-        if window is not None:
-            # The number of time steps changes the layers, not only a number in them.
+        if window is not None or find_network(network).family == CNN:
+            # The number of time steps, or of positions, changes the layers, not only a number in them.
             archives.write_keras(restore_model(network, n_variants, window, weights), path)
             return
         config = json.loads(form.members[archives.CONFIG])
@@ -127,7 +132,7 @@ class NetworkFiles:
                 config = json.loads(archive.read(archives.CONFIG))
                 packed = archive.read(archives.WEIGHTS)
             found = _describe(config)
-            weights = _unpack_weights(form, packed, _list_shapes(form, n_variants, window))
+            weights = _unpack_weights(form, packed, _list_shapes(network, form, n_variants, window))
         except Exception as error:  # zipfile, json and h5py raise a kind for each way of being broken
             raise InputError(
                 f"It is no file of {network} ({error})", remedy=archives.REMAKE, file=path
@@ -148,7 +153,10 @@ class NetworkFiles:
 
 
 def _learn_form(network: str) -> _Form:
-    """Let Keras write the network at both widths, each weight filled with its place, and compare."""
+    """Let Keras write the network at both widths, each weight filled with its place, and compare.
+
+    Of a convolutional network more than the width differs; what is learnt is where its weights lie.
+    """
     written, shapes = [], []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.keras"
@@ -161,9 +169,10 @@ def _learn_form(network: str) -> _Form:
                 written.append({name: archive.read(name) for name in archive.namelist()})
     first, second = (json.loads(members[archives.CONFIG]) for members in written)
     layers = [layer["name"] for layer in first["config"]["layers"]]
+    convolutional = find_network(network).family == CNN
     return _Form(
         written[0],
-        list(_find_places(first, second, ())),
+        [] if convolutional else list(_find_places(first, second, ())),
         _list_entries(written[0][archives.WEIGHTS], layers),
         [
             tuple(size if size == other else None for size, other in zip(*pair, strict=True))
@@ -195,7 +204,10 @@ def _describe(config: dict[str, Any]) -> tuple[str, list[Any], list[tuple[str, s
     return config["config"]["name"], layers[0]["config"]["batch_shape"], weighted
 
 
-def _list_shapes(form: _Form, n_variants: int, window: int | None) -> list[tuple[int, ...]]:
+def _list_shapes(network: str, form: _Form, n_variants: int, window: int | None) -> list[tuple[int, ...]]:
+    spec = find_network(network)
+    if spec.family == CNN:
+        return list_shapes(spec, n_variants)
     width = n_variants if window is None else window
     return [tuple(width if size is None else size for size in shape) for shape in form.shapes]
 

@@ -1,4 +1,4 @@
-"""The nine neural networks of Muneeb 2022, Tables 4 and 5, as Keras models."""
+"""Neural networks as Keras models: the nine of Muneeb 2022, Tables 4 and 5, and convolutional ones."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from genotransfer.errors import StudyError
+from genotransfer.models.cnn import FORMS, N_BLOCKS, build_cnn, name_cnn, parse_cnn
 from genotransfer.randomness import derive_seed
 
 if TYPE_CHECKING:
     import keras
 
-FAMILIES = ("ann", "gru", "lstm", "bilstm")
+CNN = "cnn"
+FAMILIES = ("ann", "gru", "lstm", "bilstm", CNN)
 N_CLASSES = 2
 MOST_STEPS = 700
 
@@ -24,17 +26,21 @@ class NetworkSpec:
     Attributes
     ----------
     name : key of the network, e.g. ``gru_1``.
-    paper_model : the paper's number, 1 to 9.
+    paper_model : the number of Muneeb 2022, 1 to 9; None of a convolutional network.
     family : one of `FAMILIES`.
-    recurrent : units of the recurrent layers, bottom to top; empty for an ANN.
+    recurrent : units of the recurrent layers, bottom to top; empty for other families.
     dense : units of the dense hidden layers, bottom to top.
+    form : of a convolutional network, one of `cnn.FORMS`; else empty.
+    filters : of each of its convolutions; else 0.
     """
 
     name: str
-    paper_model: int
+    paper_model: int | None
     family: str
     recurrent: tuple[int, ...]
     dense: tuple[int, ...]
+    form: str = ""
+    filters: int = 0
 
 
 # Source: Muneeb 2022, Tables 4 and 5; the last layer, of two units, is common to all.
@@ -55,20 +61,25 @@ NETWORKS: dict[str, NetworkSpec] = {
 
 
 def find_network(name: str) -> NetworkSpec:
-    """Return the specification of a network by its key.
+    """Return the specification of a network by its key: of `NETWORKS`, or as `name_cnn` makes it.
 
     Raises
     ------
     StudyError
         There is no such network.
     """
-    if name not in NETWORKS:
-        raise StudyError(f"There is no network {name!r}. Choose from: {', '.join(NETWORKS)}.")
-    return NETWORKS[name]
+    if name in NETWORKS:
+        return NETWORKS[name]
+    parsed = parse_cnn(name)
+    if parsed is None:
+        known = ", ".join((*NETWORKS, *list_family(CNN)))
+        raise StudyError(f"There is no network {name!r}. Choose from: {known}.")
+    form, filters, dense = parsed
+    return NetworkSpec(name, None, CNN, (), dense, form, filters)
 
 
 def list_family(family: str) -> tuple[str, ...]:
-    """Return the keys of the networks of one family, in the paper's order.
+    """Return the keys of the networks of one family, in the paper's order; CNNs of the default sizes.
 
     Raises
     ------
@@ -77,13 +88,28 @@ def list_family(family: str) -> tuple[str, ...]:
     """
     if family not in FAMILIES:
         raise StudyError(f"There is no network family {family!r}. Choose from: {', '.join(FAMILIES)}.")
+    if family == CNN:
+        return tuple(name_cnn(form) for form in FORMS)
     return tuple(name for name, spec in NETWORKS.items() if spec.family == family)
 
 
 def count_trainable_depths(name: str) -> int:
-    """Return the number of layers with weights: fine-tuning can train 1 to all of them."""
+    """Return the number of trainable layers: fine-tuning can train 1 to all of them.
+
+    A convolution and its batch normalisation are one.
+    """
     spec = find_network(name)
-    return len(spec.recurrent) + len(spec.dense) + 1
+    return len(spec.recurrent) + (N_BLOCKS if spec.family == CNN else 0) + len(spec.dense) + 1
+
+
+def reads_genotypes(name: str) -> bool:
+    """Return whether a network tells genotypes apart, on the scale of `Standardiser.count_copies`."""
+    return find_network(name).form == "3d"
+
+
+def keeps_width(name: str, window: int | None) -> bool:
+    """Return whether what a network puts out depends on columns of zeros added to its input."""
+    return window is not None or find_network(name).family == CNN
 
 
 def count_steps(n_variants: int, window: int | None) -> int:
@@ -113,9 +139,9 @@ def build_network(
 
     Returns
     -------
-    A Keras model from standardised dosages, float32 (n_samples, n_variants), to probabilities,
-    float32 (n_samples, 2), of control and case. Its last two layers are ``logits`` (dense, 2
-    units) and ``probabilities`` (softmax).
+    A Keras model from standardised dosages, as of `fit_standardiser`, float32 (n_samples,
+    n_variants), to probabilities, float32 (n_samples, 2), of control and case. Its last two layers
+    are ``logits`` (dense, 2 units) and ``probabilities`` (softmax).
 
     Notes
     -----
@@ -132,6 +158,8 @@ def build_network(
 
     spec = find_network(name)
     _check_sizes(spec, n_variants, window, allow_many_steps)
+    if spec.family == CNN:
+        return build_cnn(spec, n_variants, seed)
     dosages = keras.Input((n_variants,), dtype="float32", name="dosages")
     hidden = dosages
     if spec.recurrent:
@@ -161,27 +189,68 @@ def weighted_layers(model: keras.Model) -> list[keras.layers.Layer]:
     return [layer for layer in model.layers if layer.weights]
 
 
+@dataclass(frozen=True, eq=False)
+class TrainableLayer:
+    """Layers that are trained or frozen together.
+
+    Attributes
+    ----------
+    weighted : those that have weights: one, or a convolution and its batch normalisation.
+    last : the one whose output goes on to the layers above.
+    """
+
+    weighted: list[Any]
+    last: Any
+
+    @property
+    def weights(self) -> list[Any]:
+        """Their variables, in the order of ``get_weights``."""
+        return [variable for layer in self.weighted for variable in layer.weights]
+
+
+def list_trainable(model: keras.Model) -> list[TrainableLayer]:
+    """Return the layers that can be trained or frozen one by one, bottom to top.
+
+    What lies between two of them goes with the lower one up to a dropout layer: frozen layers are run
+    once, and drop nothing.
+    """
+    found: list[TrainableLayer] = []
+    open_end = False
+    for layer in model.layers:
+        kind = type(layer).__name__
+        if layer.weights and (not found or kind != "BatchNormalization"):
+            found.append(TrainableLayer([layer], layer))
+            open_end = True
+        elif kind == "Dropout":
+            open_end = False
+        elif open_end and layer.name != "probabilities":
+            one = found[-1]
+            found[-1] = TrainableLayer([*one.weighted, *([layer] if layer.weights else [])], layer)
+    return found
+
+
 def last_hidden_model(model: keras.Model) -> keras.Model:
     """Return a model from the same input to the last hidden layer's output, sharing the weights."""
     import keras
 
-    return keras.Model(model.input, weighted_layers(model)[-2].output, name=f"{model.name}_hidden")
+    return keras.Model(model.input, list_trainable(model)[-2].last.output, name=f"{model.name}_hidden")
 
 
 def cut_top(model: keras.Model, depth: int) -> keras.Model:
-    """Return the top `depth` weighted layers, ending at the logits, as a model that shares them.
+    """Return the top `depth` trainable layers, ending at the logits, as a model that shares them.
 
     Its input is what the layer below the cut puts out, or the dosages when `depth` takes in all
-    weighted layers.
+    trainable layers.
     """
     import keras
 
-    lowest = weighted_layers(model)[-depth]
+    layers = list_trainable(model)
     end = model.get_layer("logits")
-    if depth == len(weighted_layers(model)):
+    if depth == len(layers):
         return keras.Model(model.input, end.output)
-    start = model.layers.index(lowest)
-    hidden = cut = keras.Input(lowest.input.shape[1:], dtype="float32")
+    below = layers[-depth - 1].last
+    start = model.layers.index(below) + 1
+    hidden = cut = keras.Input(below.output.shape[1:], dtype="float32")
     for layer in model.layers[start : model.layers.index(end) + 1]:
         hidden = layer(hidden)
     return keras.Model(cut, hidden)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -14,6 +15,8 @@ from genotransfer.models.classical import score_cases
 from genotransfer.models.standardise import Standardiser
 
 ROWS_AT_ONCE = 2048
+# What a layer may put out at once: 128 MiB.
+MOST_VALUES = 1 << 25
 VARIANT_COLUMNS = ["id", "counted", "other"]
 
 
@@ -109,9 +112,9 @@ class FeaturePredictor(Predictor):
         self, values: Float32[np.ndarray, "n_samples n_variants"]
     ) -> Float64[np.ndarray, " n_samples"]:
         """Return scores from standardised dosages."""
-        from genotransfer.models.networks import weighted_layers
+        from genotransfer.models.networks import list_trainable
 
-        features = _run_to(self.model, weighted_layers(self.model)[-2].output, values)
+        features = _run_to(self.model, list_trainable(self.model)[-2].last.output, values)
         return score_cases(self.estimator, features)
 
 
@@ -143,4 +146,9 @@ class ScorePredictor(Predictor):
 def _run_to(model: Any, output: Any, values: Float32[np.ndarray, "n k"]) -> Float32[np.ndarray, "n m"]:
     import keras
 
-    return np.asarray(keras.Model(model.input, output)(values, training=False))
+    run = keras.Model(model.input, output)
+    # What convolutions put out of all rows at once could fill the memory.
+    widest = max(math.prod(layer.output.shape[1:]) for layer in run.layers)
+    rows = max(MOST_VALUES // widest, 1)
+    starts = range(0, max(len(values), 1), rows)
+    return np.concatenate([np.asarray(run(values[start : start + rows], training=False)) for start in starts])

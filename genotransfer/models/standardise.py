@@ -9,6 +9,9 @@ from jaxtyping import Float32, Float64, Int8
 
 from genotransfer.errors import AlignmentError, StudyError
 
+# As if the mean were one copy less than none: the scale of networks that read genotypes.
+COPIES_MEAN = -1.0
+
 
 @dataclass(frozen=True)
 class Standardiser:
@@ -16,7 +19,8 @@ class Standardiser:
 
     Attributes
     ----------
-    mean : float64 (n_variants,); mean number of copies of the counted allele, 0 to 2.
+    mean : float64 (n_variants,); mean number of copies of the counted allele, 0 to 2; or
+        `COPIES_MEAN` throughout.
     sd : float64 (n_variants,); population standard deviation, 1 where the variant does not vary.
     """
 
@@ -51,6 +55,15 @@ class Standardiser:
         sd = np.sqrt(variance)
         return cls(mean=total / counted, sd=np.where(sd > 0, sd, 1.0))
 
+    @classmethod
+    def count_copies(cls, n_variants: int) -> Standardiser:
+        """Return the scale of networks that read genotypes: copies + 1, and 0 for missing.
+
+        Which genotype somebody has cannot be told from standardised dosages, where a missing one is the
+        mean.
+        """
+        return cls(np.full(n_variants, COPIES_MEAN), np.ones(n_variants))
+
     def transform(
         self, dosages: Int8[np.ndarray, "n_samples n_variants"] | Float32[np.ndarray, "n_samples n_variants"]
     ) -> Float32[np.ndarray, "n_samples n_variants"]:
@@ -69,6 +82,21 @@ class Standardiser:
         scaled = (dosages.astype(np.float32) - self.mean.astype(np.float32)) / self.sd.astype(np.float32)
         scaled[~(dosages >= 0)] = 0  # NaN too
         return scaled
+
+
+def fit_standardiser(network: str, dosages: Int8[np.ndarray, "n_samples n_variants"]) -> Standardiser:
+    """Return the scale on which a network reads dosages, estimated from a training split.
+
+    Parameters
+    ----------
+    network : its key.
+    dosages : as for `Standardiser.fit`.
+    """
+    from genotransfer.models.networks import reads_genotypes
+
+    if reads_genotypes(network):
+        return Standardiser.count_copies(dosages.shape[1])
+    return Standardiser.fit(dosages)
 
 
 def impute_means(dosages: Int8[np.ndarray, "n m"]) -> Float32[np.ndarray, "n m"]:

@@ -21,7 +21,7 @@ from genotransfer.models.predictors import (
     ScorePredictor,
 )
 from genotransfer.models.scoring_files import read_scoring_file, write_scoring_file
-from genotransfer.models.standardise import Standardiser
+from genotransfer.models.standardise import COPIES_MEAN, Standardiser
 
 __all__ = [
     "ClassicalPredictor",
@@ -110,7 +110,8 @@ def load_predictor(folder: str | Path) -> Predictor:
             file=path,
         )
     # Of numbers of copies; NaN is none of these either.
-    if not (((mean >= 0) & (mean <= 2)).all() and ((sd >= LEAST_SD) & (sd <= 2)).all()):
+    counts = (mean == COPIES_MEAN).all() and (sd == 1).all()
+    if not counts and not (((mean >= 0) & (mean <= 2)).all() and ((sd >= LEAST_SD) & (sd <= 2)).all()):
         raise InputError(
             "The manifest's means and deviations are not those of copies of an allele",
             remedy=archives.REMAKE,

@@ -12,6 +12,7 @@ from jaxtyping import Int8, Int32
 from genotransfer.splits import LabelledSamples
 from genotransfer.training.jobs import TrainingSettings, batch_order
 from genotransfer.training.programs import Program, Run
+from genotransfer.training.rates import RateKeeper
 from genotransfer.training.stacks import BYTES_A_DOSAGE, Prepared, widen_scale
 from genotransfer.training.widths import widen_inputs
 
@@ -37,19 +38,20 @@ def train_in_blocks(shape: Shape, one: Prepared, settings: TrainingSettings, bud
     scale = widen_scale(job, width)
     factors = program.arrange_factors(shape.choose_factors(one)[None])
     order = batch_order(len(job.train.labels), size, settings.epochs, job.seed)
+    seeds, keeper = shape.draw_seeds(one), RateKeeper(settings)
     program.load([shape.take_weights(one)])
     curve = np.zeros((settings.epochs, 4), np.float32)
     lowest, best, step = np.inf, 0, 0
     for epoch in range(1, settings.epochs + 1):
-        sums = np.zeros(3)
+        sums, rate = np.zeros(3), keeper.find_rate(epoch)
         for block, labels, batches in _take_blocks(job.train, order[epoch - 1], n_batches, width):
-            sums += np.array(
-                [float(total) for total in program.run_block(block, labels, *scale, batches, step, factors)]
-            )
+            found = program.run_block(block, labels, *scale, batches, seeds, step, rate, factors)
+            sums += np.array([float(total) for total in found])
             step += len(batches)
         curve[epoch - 1, :2] = sums[:2] / sums[2]
         curve[epoch - 1, 2:] = _measure(program, job.validation, scale, n_batches * size, width)
         val_loss = float(curve[epoch - 1, 2])
+        keeper.hear(val_loss)
         if val_loss < lowest or not best:
             lowest, best = min(val_loss, lowest), epoch
             program.keep_weights()

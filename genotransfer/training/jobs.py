@@ -31,7 +31,13 @@ class TrainingSettings:
     ----------
     epochs : the most passes over TD.
     batch_size : samples a step; the last step of an epoch takes what is left.
-    learning_rate : of Adam.
+    learning_rate : of Adam; of the first epoch where there is a schedule.
+    schedule : ``none``; ``exponential``, times `decay` from each epoch to the next; ``cosine``, half a
+        wave that would end at 0 after the last epoch.
+    decay : of the exponential schedule.
+    plateau_factor : of the learning rate where the loss on VD has not been lower for
+        `plateau_patience` epochs, each time that many more have passed; None for no such reduction.
+    plateau_patience : epochs without a loss on VD that is lower by more than 1e-4.
     patience : epochs without a lower loss on VD after which training stops.
     threads : threads TensorFlow may use, None for its own choice. With 1, as many processes as
         there are cores run side by side. It holds for the process, from its first training on.
@@ -44,6 +50,10 @@ class TrainingSettings:
     epochs: int = 50
     batch_size: int = 32
     learning_rate: float = 1e-3
+    schedule: str = "none"
+    decay: float = 0.95
+    plateau_factor: float | None = None
+    plateau_patience: int = 3
     patience: int = 10
     threads: int | None = None
     memory_gib: float | None = None
@@ -60,9 +70,10 @@ class TrainingJob:
     network : key of the network, e.g. ``gru_1``.
     train, validation : TD, and VD for early stopping.
     standardiser : of the dosages, fitted to the source's TD.
-    seed : of the order of the batches, and of the first weights where none are given.
+    seed : of the order of the batches, of what is dropped, and of the first weights where none are given.
     initial_weights : in the order of Keras's ``get_weights``; None draws them from the seed.
-    trainable_layers : weighted layers to train, counted from the top; None for all.
+    trainable_layers : layers to train, counted from the top; None for all. The others are as at prediction:
+        they drop nothing, and normalise by the statistics they have.
     window : variants a time step of a recurrent network reads; None for one step.
     allow_many_steps : train even when there are more than 700 time steps.
     """

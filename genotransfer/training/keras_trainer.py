@@ -16,7 +16,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float32
 
-from genotransfer.models.networks import build_network, count_trainable_depths, cut_top
+from genotransfer.models.cnn import derive_dropout_seed
+from genotransfer.models.networks import (
+    build_network,
+    count_trainable_depths,
+    cut_top,
+    keeps_width,
+)
 from genotransfer.splits import LabelledSamples
 from genotransfer.training.devices import limit_threads
 from genotransfer.training.forward import ForwardRunner
@@ -29,7 +35,8 @@ from genotransfer.training.jobs import (
     batch_order,
     check_job,
 )
-from genotransfer.training.widths import choose_width, resize_weights, widen_inputs
+from genotransfer.training.rates import RateKeeper
+from genotransfer.training.widths import find_width, resize_weights, widen_inputs
 
 # The nine networks need at most 74 shapes. TensorFlow gives little memory back of those let go.
 MOST_WORKBENCHES = 128
@@ -80,7 +87,7 @@ class KerasTrainer:
             ).get_weights()
         bench = self._find_bench(job, depth, n_variants, settings)
         if depth == count_trainable_depths(job.network):
-            width = choose_width(n_variants, job.window)
+            width = find_width(job.network, n_variants, job.window)
             bench.load(resize_weights(job.network, weights, width, job.window))
             values = [widen_inputs(_standardise(job, split), width) for split in (job.train, job.validation)]
             curve, best = bench.run(values, job, settings)
@@ -120,9 +127,14 @@ class KerasTrainer:
     def _find_bench(
         self, job: TrainingJob, depth: int, n_variants: int, settings: TrainingSettings
     ) -> Workbench:
-        width = choose_width(n_variants, job.window)
+        width = find_width(job.network, n_variants, job.window)
         full = depth == count_trainable_depths(job.network)
-        key = (job.network, depth, width if full or job.window is not None else None, job.window)
+        key = (
+            job.network,
+            depth,
+            width if full or keeps_width(job.network, job.window) else None,
+            job.window,
+        )
         if key not in self._benches:
             model = build_network(job.network, width, window=job.window, seed=0, allow_many_steps=True)
             self._benches[key] = Workbench(cut_top(model, depth))
@@ -172,7 +184,8 @@ class Workbench:
         """Train, keep the best epoch's weights in `best_weights`; return the curve and that epoch."""
         import tensorflow as tf
 
-        self._model.optimizer.learning_rate = settings.learning_rate
+        self._seed_dropout(job)
+        keeper = RateKeeper(settings)
         data = [
             tf.constant(values[0]),
             tf.constant(job.train.labels.astype(np.int32)),
@@ -183,8 +196,10 @@ class Workbench:
         rows: list[tuple[float, ...]] = []
         lowest, best = np.inf, 0
         for epoch in range(1, settings.epochs + 1):
+            self._model.optimizer.learning_rate = keeper.find_rate(epoch)
             rows.append((epoch, *np.asarray(self._run_epoch(*data, order[epoch - 1])).tolist()))
             val_loss = rows[-1][3]
+            keeper.hear(val_loss)
             if val_loss < lowest or not best:
                 # The first epoch counts even when its loss is not a number, as in Keras.
                 lowest, best = (val_loss if val_loss < lowest else lowest), epoch
@@ -193,6 +208,12 @@ class Workbench:
                 break
         curve = pd.DataFrame(rows, columns=CURVE_COLUMNS).astype({"epoch": np.int32})
         return curve, best
+
+    def _seed_dropout(self, job: TrainingJob) -> None:
+        """Let the dropout layers draw what those of a model built with the job's seed would."""
+        for layer in self._model.layers:
+            if hasattr(layer, "seed_generator"):
+                layer.seed_generator.state.assign([derive_dropout_seed(job.seed, job.network, layer.name), 0])
 
     def _trace_epoch(self, x: Any, y: Any, val_x: Any, val_y: Any, order: Any) -> Any:
         import tensorflow as tf

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from genotransfer.models.networks import count_trainable_depths, weighted_layers
+from genotransfer.models.networks import count_trainable_depths, list_trainable
 from genotransfer.models.standardise import Standardiser
 from genotransfer.splits import LabelledSamples
 from genotransfer.training.jobs import Weights
@@ -76,7 +76,7 @@ def cut_logits(network: str, n_variants: int, window: int | None) -> OpenedModel
 
     depths = count_trainable_depths(network)
     whole = open_network(network) if window is None else close_network(network, n_variants, depths, window)
-    hidden = weighted_layers(whole.model)[-2].output
+    hidden = list_trainable(whole.model)[-2].last.output
     return replace(whole, model=keras.Model(whole.model.input, hidden))
 
 
@@ -87,7 +87,6 @@ class MinimaxProgram:
         import tensorflow as tf
 
         self.opened, self._rate, self._rule = opened, learning_rate, rule
-        self._constants = [variable.numpy() for variable in opened.model.non_trainable_variables]
         shapes = [*opened.shapes, (opened.model.output.shape[-1], 2)]
         self._weights, self._momenta, self._squares = (
             [make_variable(one) for one in shapes] for _ in range(3)
@@ -199,7 +198,7 @@ class MinimaxProgram:
         return tape.gradient(total, weights), loss, accuracy
 
     def _score(self, weights: Any, x: Any) -> Any:
-        features = self.opened.call(weights[:-1], self._constants, x)
+        features = self.opened.call(weights[:-1], x)
         return features, score_cosines(features, weights[-1], self._rule.temperature)
 
 

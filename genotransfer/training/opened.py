@@ -39,11 +39,13 @@ class OpenedModel:
     identities : float32 arrays that stand for the first kernels, by their place among the
         weights; empty where nothing is opened.
     columns : of each of these kernels, the columns that are multiplied.
+    constants : variables of the layers that are not trained.
     """
 
     model: Any
     identities: dict[int, np.ndarray] = field(default_factory=dict)
     columns: dict[int, np.ndarray] = field(default_factory=dict)
+    constants: list[np.ndarray] = field(init=False, repr=False)
 
     def narrow(self, weights: Weights) -> Weights:
         """Return weights as `call` takes them, from those of the whole network."""
@@ -67,6 +69,25 @@ class OpenedModel:
         for layer in _list_layers(self.model.layers):
             layer.dtype_policy = keras.DTypePolicy(precision)
 
+    def __post_init__(self) -> None:
+        # Read now: within a traced function variables have no values.
+        constants = [variable.numpy() for variable in self.model.non_trainable_variables]
+        object.__setattr__(self, "constants", constants)
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """What it reads of each person."""
+        return (None,) if self.identities else tuple(self.model.inputs[0].shape[1:])
+
+    @property
+    def moving(self) -> tuple[int, ...]:
+        """Places of arrays that are not weights to train: there are none."""
+        return ()
+
+    def draw_seeds(self, seed: int) -> np.ndarray:
+        """Return the seeds of its dropout layers, int32 (0,): it has none."""
+        return np.zeros(0, np.int32)
+
     @property
     def layer_sizes(self) -> list[int]:
         """Number of weight arrays of each weighted layer, bottom to top."""
@@ -80,7 +101,7 @@ class OpenedModel:
             for position, array in enumerate(self.model.trainable_variables)
         ]
 
-    def call(self, weights: list[Any], constants: list[Any], x: Any) -> Any:
+    def call(self, weights: list[Any], x: Any) -> Any:
         """Return what the model puts out for `x`, with the given weights, within a traced function."""
         import tensorflow as tf
 
@@ -91,7 +112,11 @@ class OpenedModel:
             ]
             x = tf.concat(products, axis=-1)
             weights = [self.identities.get(position, array) for position, array in enumerate(weights)]
-        return self.model.stateless_call(weights, constants, x, training=False)[0]
+        return self.model.stateless_call(weights, self.constants, x, training=False)[0]
+
+    def call_training(self, weights: list[Any], x: Any, seeds: Any, step: Any) -> tuple[Any, list[Any]]:
+        """Return what it puts out in training, which is the same, and no moving statistics."""
+        return self.call(weights, x), []
 
 
 def open_network(network: str) -> OpenedModel:

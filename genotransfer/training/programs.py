@@ -1,8 +1,8 @@
 """A TensorFlow program that trains networks of one shape for their whole run.
 
-Epochs, batches, Adam and early stopping are loops and masks inside one `tf.function`; the forward
-pass is the real Keras layers, called through ``stateless_call``. A program trains one network, or
-a stack of them side by side on a model axis.
+Epochs, batches, Adam, its learning rate and early stopping are loops and masks inside one
+`tf.function`; the forward pass is the real Keras layers, called through ``stateless_call``, but for
+convolutional networks. A program trains one network, or a stack of them side by side on a model axis.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int32
 
+from genotransfer.training.convolution import ConvolutionalModel
 from genotransfer.training.jobs import TrainingSettings, Weights
 from genotransfer.training.opened import OpenedModel
+from genotransfer.training.rates import Plateau, list_rates
 
 # Adam's constants, as in Keras.
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
@@ -34,6 +36,7 @@ class Batches:
     validation_counts : float32 (n_samples,); 1 for a sample, 0 for a row that only fills up.
     mean, sd : float32 (width,) of the dosages; not read where `train` is no dosages.
     order : int32 (n_steps, batch_size), the batches of all epochs one after another; -1 fills up.
+    seeds : int32 (n_dropouts,), of the network's dropout layers.
     n_batches : of an epoch, the same for all networks of a stack.
     """
 
@@ -45,6 +48,7 @@ class Batches:
     mean: np.ndarray
     sd: np.ndarray
     order: np.ndarray
+    seeds: np.ndarray
     n_batches: int
 
     @classmethod
@@ -86,24 +90,32 @@ class Program:
     """
 
     def __init__(
-        self, opened: OpenedModel, settings: TrainingSettings, *, stacked: bool, dosages: bool, compiled: bool
+        self,
+        opened: OpenedModel | ConvolutionalModel,
+        settings: TrainingSettings,
+        *,
+        stacked: bool,
+        dosages: bool,
+        compiled: bool,
     ) -> None:
         import tensorflow as tf
 
         self._opened, self._settings = opened, settings
-        model = opened.model
-        self._constants = [variable.numpy() for variable in model.non_trainable_variables]
         self.stacked, self._dosages, self._compiled = stacked, dosages, compiled
-        self._weights, self._momenta, self._squares, self._best = (
-            [make_variable(shape, stacked) for shape in opened.shapes] for _ in range(4)
+        self._weights, self._best = (
+            [make_variable(shape, stacked) for shape in opened.shapes] for _ in range(2)
+        )
+        # Moving statistics are kept with the weights, and moved by no gradient.
+        self._learnt = [at for at in range(len(opened.shapes)) if at not in opened.moving]
+        self._momenta, self._squares = (
+            [make_variable(opened.shapes[at], stacked) for at in self._learnt] for _ in range(2)
         )
         axis = (None,) if stacked else ()
-        shape = (None,) if opened.identities else model.inputs[0].shape[1:]
-        inputs = tf.TensorSpec((*axis, None, *shape), tf.int8 if dosages else tf.float32)
+        inputs = tf.TensorSpec((*axis, None, *opened.input_shape), tf.int8 if dosages else tf.float32)
         labels, floats = tf.TensorSpec((*axis, None), tf.int32), tf.TensorSpec((*axis, None), tf.float32)
         order, whole = tf.TensorSpec((*axis, None, None), tf.int32), tf.TensorSpec((), tf.int32)
         factors = tf.TensorSpec((len(self._weights), *axis), tf.float32)
-        scale = [floats, floats]
+        scale, rate = [floats, floats], tf.TensorSpec((), tf.float32)
 
         def trace(function: Callable[..., Any], *signature: Any) -> Any:
             # A partial is its own: TensorFlow counts traces, and would warn of those of other programs.
@@ -112,9 +124,9 @@ class Program:
             )
 
         self._run = trace(
-            self._trace_run, inputs, labels, inputs, labels, floats, *scale, order, whole, factors
+            self._trace_run, inputs, labels, inputs, labels, floats, *scale, order, labels, whole, factors
         )
-        self.run_block = trace(self._trace_block, inputs, labels, *scale, order, whole, factors)
+        self.run_block = trace(self._trace_block, inputs, labels, *scale, order, labels, whole, rate, factors)
         self.measure_block = trace(self._trace_measure, inputs, labels, floats, *scale)
         self.keep_weights = trace(lambda: self._keep(self._read(), tf.constant(True)))
 
@@ -152,8 +164,10 @@ class Program:
                 first = arrays[0]
             zeros = np.zeros_like(first)
             variable.assign(first)
-            for others in (self._momenta, self._squares, self._best):
-                others[position].assign(zeros)
+            self._best[position].assign(zeros)
+            if position in self._learnt:
+                for others in (self._momenta, self._squares):
+                    others[self._learnt.index(position)].assign(zeros)
 
     def read_best(self) -> Weights:
         """Return the weights of the best epoch."""
@@ -169,17 +183,28 @@ class Program:
         mean: Any,
         sd: Any,
         order: Any,
+        seeds: Any,
         n_batches: Any,
         factors: Any,
     ) -> Any:
         import tensorflow as tf
 
-        epochs, patience = self._settings.epochs, self._settings.patience
+        settings = self._settings
+        epochs, patience = settings.epochs, settings.patience
         x, val_x = self._standardise(x, mean, sd), self._standardise(val_x, mean, sd)
         none = tf.zeros_like(y[..., 0])
+        rates = tf.constant(list_rates(settings))
 
-        def run_epoch(epoch: Any, lowest: Any, best: Any, stopped: Any, curves: Any) -> Any:
-            loss, right, n = self._run_batches(x, y, order, epoch * n_batches, n_batches, factors)
+        def run_epoch(
+            epoch: Any, lowest: Any, best: Any, stopped: Any, curves: Any, plateau: tuple[Any, ...]
+        ) -> Any:
+            state = Plateau(*plateau)
+            rate = rates[epoch]
+            if settings.plateau_factor is not None:
+                rate *= state.factor
+            loss, right, n = self._run_batches(
+                x, y, order, epoch * n_batches, n_batches, factors, seeds, rate
+            )
             with tf.control_dependencies([loss]):
                 weights = self._read()
             val_loss, val_right, val_n = self._measure(weights, val_x, val_y, counts)
@@ -188,15 +213,16 @@ class Program:
             # The first epoch counts even when its loss is not a number, as in Keras.
             improved = active & (lower | (best == 0))
             self._keep(weights, improved)
+            state = state.hear(settings, epoch, row[..., 2])
             curves = tf.tensor_scatter_nd_update(curves, [[epoch]], [row])
             epoch += 1
             best = tf.where(improved, epoch, best)
             ended = active & ((epoch - best >= patience) | (epoch == epochs))
             lowest = tf.where(lower, row[..., 2], lowest)
-            return epoch, lowest, best, tf.where(ended, epoch, stopped), curves
+            return epoch, lowest, best, tf.where(ended, epoch, stopped), curves, state.values
 
-        _, _, best, stopped, curves = tf.while_loop(
-            lambda epoch, lowest, best, stopped, curves: tf.reduce_any(stopped == 0),
+        _, _, best, stopped, curves, _ = tf.while_loop(
+            lambda epoch, lowest, best, stopped, curves, plateau: tf.reduce_any(stopped == 0),
             run_epoch,
             (
                 tf.constant(0),
@@ -204,23 +230,45 @@ class Program:
                 none,
                 none,
                 tf.zeros([epochs, *([tf.shape(none)[0]] if self.stacked else []), 4]),
+                Plateau.start(none).values,
             ),
             parallel_iterations=1,
         )
         return curves, best, stopped
 
-    def _trace_block(self, x: Any, y: Any, mean: Any, sd: Any, order: Any, step: Any, factors: Any) -> Any:
+    def _trace_block(
+        self,
+        x: Any,
+        y: Any,
+        mean: Any,
+        sd: Any,
+        order: Any,
+        seeds: Any,
+        step: Any,
+        rate: Any,
+        factors: Any,
+    ) -> Any:
         """Train on the batches of one block of samples; `step` counts those of the run before it."""
         import tensorflow as tf
 
         x = self._standardise(x, mean, sd)
-        return self._run_batches(x, y, order, tf.constant(0), tf.shape(order)[-2], factors, step)
+        n_batches = tf.shape(order)[-2]
+        return self._run_batches(x, y, order, tf.constant(0), n_batches, factors, seeds, rate, step)
 
     def _trace_measure(self, x: Any, y: Any, counts: Any, mean: Any, sd: Any) -> Any:
         return self._measure(self._read(), self._standardise(x, mean, sd), y, counts)
 
     def _run_batches(
-        self, x: Any, y: Any, order: Any, first: Any, n_batches: Any, factors: Any, step: Any = None
+        self,
+        x: Any,
+        y: Any,
+        order: Any,
+        first: Any,
+        n_batches: Any,
+        factors: Any,
+        seeds: Any,
+        rate: Any,
+        step: Any = None,
     ) -> Any:
         """Take `n_batches` steps; return the sum of the losses, of the right ones, and of the samples."""
         import tensorflow as tf
@@ -236,9 +284,12 @@ class Program:
             counts = tf.cast(rows >= 0, tf.float32)
             rows = tf.maximum(rows, 0)
             taken = [tf.gather(values, rows, batch_dims=axis) for values in (x, y)]
-            gradients, *measured = self._map(self._differentiate, (self._read(), *taken, counts))
+            differentiate = partial(self._differentiate, seeds=seeds, step=start + batch)
+            gradients, moved, *measured = self._map(differentiate, (self._read(), *taken, counts))
             with tf.control_dependencies(measured):
-                self._take_adam_step(gradients, start + batch + 1, factors)
+                self._take_adam_step(gradients, start + batch + 1, factors, rate)
+                for position, value in zip(self._opened.moving, moved, strict=True):
+                    self._weights[position].assign(value)
             return batch + 1, *(total + one for total, one in zip(sums, measured, strict=True))
 
         none = tf.zeros_like(y[..., 0], tf.float32)
@@ -249,41 +300,42 @@ class Program:
             parallel_iterations=1,
         )[1:]
 
-    def _differentiate(self, weights: Any, x: Any, y: Any, counts: Any) -> Any:
+    def _differentiate(
+        self, weights: Any, x: Any, y: Any, counts: Any, *, seeds: Any, step: Any
+    ) -> tuple[Any, ...]:
+        """Return gradients, new moving statistics, and the sums of `_sum_up`."""
         import tensorflow as tf
 
+        learnt = [weights[at] for at in self._learnt]
         with tf.GradientTape() as tape:
-            tape.watch(weights)
-            loss, right, n = self._score(weights, x, y, counts)
+            tape.watch(learnt)
+            logits, moved = self._opened.call_training(weights, x, seeds, step)
+            loss, right, n = _sum_up(logits, y, counts)
             mean = loss / n
-        return tape.gradient(mean, weights), loss, right, n
+        return tape.gradient(mean, learnt), moved, loss, right, n
 
     def _measure(self, weights: Any, x: Any, y: Any, counts: Any) -> Any:
         return self._map(self._score, (weights, x, y, counts))
 
     def _score(self, weights: Any, x: Any, y: Any, counts: Any) -> Any:
-        import tensorflow as tf
+        return _sum_up(self._opened.call(weights, x), y, counts)
 
-        logits = self._opened.call(weights, self._constants, x)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, tf.cast(logits, tf.float32))
-        right = tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32) == y, tf.float32)
-        return tf.reduce_sum(losses * counts), tf.reduce_sum(right * counts), tf.reduce_sum(counts)
-
-    def _take_adam_step(self, gradients: Any, step: Any, factors: Any) -> None:
+    def _take_adam_step(self, gradients: Any, step: Any, factors: Any, rate: Any) -> None:
         import tensorflow as tf
 
         powers = compute_powers(step)
-        for position, gradient in enumerate(gradients):
+        for place, gradient in enumerate(gradients):
+            position = self._learnt[place]
             # A gradient of 0 from the first step on leaves a weight as it was, to the last bit.
             factor = factors[position]
             shape = tf.concat([tf.shape(factor), tf.ones(tf.rank(gradient) - tf.rank(factor), tf.int32)], 0)
             apply_adam(
                 self._weights[position],
-                self._momenta[position],
-                self._squares[position],
+                self._momenta[place],
+                self._squares[place],
                 gradient * tf.reshape(factor, shape),
                 powers,
-                self._settings.learning_rate,
+                rate,
             )
 
     def _read(self) -> list[Any]:
@@ -316,6 +368,15 @@ class Program:
         return standardise_dosages(x, mean, sd) if self._dosages else x
 
 
+def _sum_up(logits: Any, y: Any, counts: Any) -> tuple[Any, Any, Any]:
+    """Return the sum of the losses, of the right ones, and of the samples."""
+    import tensorflow as tf
+
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, tf.cast(logits, tf.float32))
+    right = tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32) == y, tf.float32)
+    return tf.reduce_sum(losses * counts), tf.reduce_sum(right * counts), tf.reduce_sum(counts)
+
+
 def compute_powers(step: Any) -> list[Any]:
     """Return both of Adam's constants to the power of the step, which counts from 1."""
     import tensorflow as tf
@@ -324,11 +385,24 @@ def compute_powers(step: Any) -> list[Any]:
 
 
 def apply_adam(
-    variable: Any, momentum: Any, square: Any, gradient: Any, powers: list[Any], rate: float
+    variable: Any, momentum: Any, square: Any, gradient: Any, powers: list[Any], rate: Any
 ) -> None:
-    """Take one of Adam's steps with a variable, in a traced function."""
+    """Take one of Adam's steps with a variable, in a traced function.
+
+    Parameters
+    ----------
+    rate : the learning rate; or one for each network of a stack, (n_models,).
+    """
     import tensorflow as tf
 
+    if getattr(rate, "shape", ()) != ():
+        # TensorFlow's operation knows one rate.
+        momentum.assign_add((gradient - momentum) * (1 - BETA_1))
+        square.assign_add((tf.square(gradient) - square) * (1 - BETA_2))
+        size = rate * tf.sqrt(1 - powers[1]) / (1 - powers[0])
+        size = tf.reshape(size, [-1, *[1] * (len(gradient.shape) - 1)])
+        variable.assign_sub(momentum * size / (tf.sqrt(square) + EPSILON))
+        return
     tf.raw_ops.ResourceApplyAdam(
         var=variable.handle,
         m=momentum.handle,

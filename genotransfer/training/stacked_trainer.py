@@ -9,6 +9,8 @@ leaves out is what ``fit`` spends on each network: tracing, and Python between e
 - Whole networks lie side by side on a GPU, as many as the memory budget holds. On a CPU they are
   trained one after another: their multiplications fill it.
 - Samples that the budget does not hold stay int8 on the host and are fed in blocks.
+- Convolutional networks are trained one after another, as graphs, one program for each depth and all
+  widths.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ import pandas as pd
 from jaxtyping import Float32
 
 from genotransfer.models.initial_weights import draw_weights
-from genotransfer.models.networks import count_trainable_depths
+from genotransfer.models.networks import CNN, count_trainable_depths, find_network
 from genotransfer.training.blocks import train_in_blocks
+from genotransfer.training.convolution import ConvolutionalModel, open_convolutional
 from genotransfer.training.devices import choose_memory_budget, has_gpu, limit_threads
 from genotransfer.training.forward import ForwardRunner
 from genotransfer.training.jobs import (
@@ -34,7 +37,7 @@ from genotransfer.training.jobs import (
     Weights,
     check_job,
 )
-from genotransfer.training.opened import close_network, open_network
+from genotransfer.training.opened import OpenedModel, close_network, open_network
 from genotransfer.training.programs import Batches, Program, Run
 from genotransfer.training.stacks import (
     Prepared,
@@ -43,7 +46,7 @@ from genotransfer.training.stacks import (
     group_jobs,
     split_group,
 )
-from genotransfer.training.widths import BUCKETS, choose_width, resize_weights
+from genotransfer.training.widths import BUCKETS, find_width, resize_weights
 
 MOST_IN_STACK = 128
 
@@ -105,9 +108,14 @@ class StackedTrainer:
         for group in group_jobs(prepared, buckets):
             first = prepared[group[0]]
             size = estimate_bytes(first)
-            # Steps of a window are loops, which gain nothing from a stack.
-            alone = first.job.window is not None or (first.is_whole and (not stack_whole or size > budget))
-            shape = self._find_shape(first, settings, stacked=not alone, compiled=compiled)
+            convolutional = find_network(first.job.network).family == CNN
+            # Steps of a window are loops, which gain nothing from a stack; nor do convolutions.
+            alone = convolutional or first.job.window is not None
+            alone |= first.is_whole and (not stack_whole or size > budget)
+            # Of each width XLA would compile them anew, and rows that fill up would enter the statistics.
+            shape = self._find_shape(
+                first, settings, stacked=not alone, compiled=compiled and not convolutional
+            )
             for positions in split_group(group, 1 if alone else min(budget // size, MOST_IN_STACK)):
                 stack = [prepared[position] for position in positions]
                 self.n_passes += 1
@@ -127,21 +135,33 @@ class StackedTrainer:
         if weights is None:
             weights = draw_weights(job.network, job.train.dosages.shape[1], window=job.window, seed=job.seed)
         one = Prepared(job, depth, weights)
-        return one if one.is_whole else replace(one, features=self._run_frozen(job, weights))
+        return one if one.is_whole else replace(one, features=self._run_frozen(job, weights, depth))
 
-    def _run_frozen(self, job: TrainingJob, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
-        """Return what the first layer puts out, on TD and on VD."""
+    def _run_frozen(self, job: TrainingJob, weights: Weights, depth: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the first layer puts out, or the highest frozen one of a CNN, on TD and on VD."""
+        if find_network(job.network).family == CNN:
+            return self._run_layer(job, weights, depth + 1)
         # Jobs of one source model at successive depths share their frozen outputs.
         asked = (weights, job.train, job.validation, job.standardiser)
         if self._frozen is None or any(a is not b for a, b in zip(self._frozen[0], asked, strict=True)):
-            train, validation = (
-                self._forward.run_layers(
-                    job.network, weights, job.standardiser.transform(split.dosages), window=job.window
-                )[0]
-                for split in (job.train, job.validation)
-            )
-            self._frozen = (asked, (train, validation))
+            self._frozen = (asked, self._run_layer(job, weights, None))
         return self._frozen[1]
+
+    def _run_layer(
+        self, job: TrainingJob, weights: Weights, from_top: int | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what a layer puts out on TD and on VD: the first, or one counted from the top."""
+        train, validation = (
+            self._forward.run_layers(
+                job.network,
+                weights,
+                job.standardiser.transform(split.dosages),
+                window=job.window,
+                last=from_top,
+            )[0]
+            for split in (job.train, job.validation)
+        )
+        return train, validation
 
     def _find_shape(
         self, one: Prepared, settings: TrainingSettings, *, stacked: bool, compiled: bool
@@ -149,7 +169,8 @@ class StackedTrainer:
         job = one.job
         # Only the number of time steps of a window depends on the number of variants.
         width = job.train.dosages.shape[1] if job.window is not None else None
-        key = (job.network, job.window, width, one.is_whole, settings, stacked, compiled)
+        frozen = one.depth if find_network(job.network).family == CNN else one.is_whole
+        key = (job.network, job.window, width, frozen, settings, stacked, compiled)
         if key not in self._shapes:
             buckets = self._buckets if compiled else ()
             self._shapes[key] = Shape(one, settings, buckets, stacked=stacked, compiled=compiled)
@@ -174,26 +195,39 @@ class Shape:
         compiled: bool,
     ) -> None:
         network, window = one.job.network, one.job.window
-        if one.is_whole and window is None:
+        opened: OpenedModel | ConvolutionalModel
+        if find_network(network).family == CNN:
+            opened = open_convolutional(network, one.depth, settings.precision)
+        elif one.is_whole and window is None:
             opened = open_network(network)
         else:
             n_variants = one.job.train.dosages.shape[1] if window is not None else 1
             n_layers = count_trainable_depths(network) - (0 if one.is_whole else 1)
             opened = close_network(network, n_variants, n_layers, window)
-        opened.compute_in(settings.precision)
+        if isinstance(opened, OpenedModel):
+            opened.compute_in(settings.precision)
         self._settings, self._buckets, self._compiled = settings, buckets, compiled
         self._opened, self._arrays = opened, opened.layer_sizes
         self.program = Program(opened, settings, stacked=stacked, dosages=one.is_whole, compiled=compiled)
 
     def choose_width(self, one: Prepared) -> int:
         """Return the width at which the program takes a network."""
-        n_variants = one.job.train.dosages.shape[1]
-        return choose_width(n_variants, one.job.window, self._buckets) if self._buckets else n_variants
+        n_variants = int(one.job.train.dosages.shape[1])
+        if not self._buckets:
+            return n_variants
+        return find_width(one.job.network, n_variants, one.job.window, self._buckets)
+
+    def draw_seeds(self, one: Prepared) -> np.ndarray:
+        """Return the seeds of the dropout layers that the program holds."""
+        return self._opened.draw_seeds(one.job.seed)
 
     def train(self, stack: list[Prepared]) -> list[Run]:
         """Train networks side by side, or the one there is."""
         batches = [
-            arrange_batches(one, self._settings, self.choose_width(one), fill=self._compiled) for one in stack
+            arrange_batches(
+                one, self._settings, self.choose_width(one), self.draw_seeds(one), fill=self._compiled
+            )
+            for one in stack
         ]
         weights = [self.take_weights(one) for one in stack]
         factors = np.stack([self.choose_factors(one) for one in stack])

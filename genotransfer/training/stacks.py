@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from genotransfer.models.networks import count_trainable_depths
+from genotransfer.models.networks import count_trainable_depths, keeps_width
 from genotransfer.training.jobs import TrainingJob, TrainingSettings, Weights, batch_order
 from genotransfer.training.programs import Batches
-from genotransfer.training.widths import choose_width, widen_inputs
+from genotransfer.training.widths import find_width, widen_inputs
 
 # XLA compiles anew for each number of rows, so rows are filled up to a multiple of these.
 TRAIN_ROWS, VALIDATION_ROWS = 1024, 128
@@ -31,7 +31,8 @@ class Prepared:
     job : the job.
     depth : how many weighted layers are trained, from the top.
     weights : all first weights of the network, at its own width.
-    features : what the first layer puts out for TD and VD, where it is frozen; else None.
+    features : what the first layer puts out for TD and VD, where it is frozen; else None. Of a convolutional
+        network it is the highest frozen layer, not the first.
     """
 
     job: TrainingJob
@@ -45,12 +46,15 @@ class Prepared:
         return self.depth == count_trainable_depths(self.job.network)
 
 
-def arrange_batches(one: Prepared, settings: TrainingSettings, width: int, *, fill: bool) -> Batches:
+def arrange_batches(
+    one: Prepared, settings: TrainingSettings, width: int, seeds: np.ndarray, *, fill: bool
+) -> Batches:
     """Return the samples of a job as its program takes them.
 
     Parameters
     ----------
     width : of the bucket.
+    seeds : of the network's dropout layers.
     fill : fill rows up to the multiples for which XLA has compiled.
     """
     job = one.job
@@ -77,6 +81,7 @@ def arrange_batches(one: Prepared, settings: TrainingSettings, width: int, *, fi
         mean=mean,
         sd=sd,
         order=steps,
+        seeds=seeds,
         n_batches=n_batches,
     )
 
@@ -113,10 +118,11 @@ def group_jobs(jobs: Sequence[Prepared], buckets: Sequence[int]) -> list[list[in
         job = one.job
         width = job.train.dosages.shape[1]
         if buckets:
-            width = choose_width(width, job.window, buckets)
-        matters = one.is_whole or job.window is not None
+            width = find_width(job.network, width, job.window, buckets)
+        fixed = keeps_width(job.network, job.window)
         samples = (len(job.train.labels), len(job.validation.labels))
-        key = (job.network, job.window, one.is_whole, width if matters else None, samples)
+        frozen = one.depth if fixed else one.is_whole
+        key = (job.network, job.window, frozen, width if one.is_whole or fixed else None, samples)
         groups[key].append(position)
     return list(groups.values())
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from jaxtyping import Shaped
 
-from genotransfer.models.networks import NETWORKS
+from genotransfer.models.networks import find_network, keeps_width
 from genotransfer.training.jobs import Weights
 
 # The panels of Muneeb 2022, Table 2, crowd below 300 and near 1,000, 3,500, 4,900 and 6,700.
@@ -70,19 +70,24 @@ def choose_width(n_variants: int, window: int | None = None, buckets: Sequence[i
     return -(-n_variants // BEYOND) * BEYOND
 
 
+def find_width(network: str, n_variants: int, window: int | None, buckets: Sequence[int] = BUCKETS) -> int:
+    """Return the width at which a network is trained: its own, or that of its bucket."""
+    return n_variants if keeps_width(network, window) else choose_width(n_variants, None, buckets)
+
+
 def find_first_kernels(network: str) -> tuple[int, ...]:
     """Return which of a network's weight arrays multiply its input."""
     # Keras lists a layer as kernel, (recurrent kernel,) bias; a bidirectional one twice over.
-    return (0, 3) if NETWORKS[network].family == "bilstm" else (0,)
+    return (0, 3) if find_network(network).family == "bilstm" else (0,)
 
 
 def resize_weights(network: str, weights: Weights, width: int, window: int | None = None) -> Weights:
     """Return weights for inputs of another width: zero rows are added, or the last rows dropped.
 
     Only the kernels of the first layer change; the others are the same arrays. With a window
-    nothing changes: those kernels are as wide as the window.
+    nothing changes: those kernels are as wide as the window. Nor does a convolutional network.
     """
-    if window is not None:
+    if keeps_width(network, window):
         return weights
     resized = list(weights)
     for position in find_first_kernels(network):

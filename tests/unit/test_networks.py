@@ -1,4 +1,4 @@
-"""The nine networks: shapes of the paper's tables, seeds, time steps, and invariances."""
+"""The networks: shapes of the paper's tables, seeds, time steps, and invariances."""
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ from genotransfer.models.networks import (
     weighted_layers,
 )
 
+CNNS = ("cnn_1d", "cnn_2d", "cnn_3d")
 # A second transcription of Muneeb 2022, Tables 4 and 5, by the paper's model number.
 PAPER = {
     1: ["Dense 30", "Dense 10", "Dense 2"],
@@ -48,7 +49,7 @@ def test_layers_are_the_papers(name):
 def test_a_panel_has_38_fine_tunings():
     assert sum(count_trainable_depths(name) for name in NETWORKS) == 38
     assert sorted(spec.paper_model for spec in NETWORKS.values()) == list(range(1, 10))
-    assert {name for family in FAMILIES for name in list_family(family)} == set(NETWORKS)
+    assert {name for family in FAMILIES for name in list_family(family)} == {*NETWORKS, *CNNS}
 
 
 @pytest.mark.parametrize("name", ["ann_1", "gru_2", "bilstm_1"])
@@ -147,7 +148,9 @@ def test_what_cannot_be_built_is_refused():
     assert build_network("lstm_1", 701, window=1, seed=1, allow_many_steps=True).count_params() > 0
     with pytest.raises(StudyError, match="no network 'cnn_1'"):
         build_network("cnn_1", 5, seed=1)
+    with pytest.raises(StudyError, match="no network 'mlp'"):
+        build_network("mlp", 5, seed=1)
     with pytest.raises(StudyError, match="no network family"):
-        list_family("cnn")
+        list_family("mlp")
     with pytest.raises(StudyError, match="0 variants"):
         build_network("ann_1", 0, seed=1)
