@@ -18,11 +18,13 @@ from rich.table import Table
 from genotransfer.config import Study, TestName
 from genotransfer.disk import explain_full_disk
 from genotransfer.errors import GenotransferError, InputError, StudyError
+from genotransfer.exome_cnn.settings import KIND
 from genotransfer.release import name_release
 from genotransfer.storage import is_remote
 from genotransfer.study_files import load_study
 from pipelines import (
     comparison_commands,
+    exome_cnn_commands,
     exome_commands,
     prediction_commands,
     registry_commands,
@@ -41,7 +43,10 @@ AssociationTest = StrEnum("AssociationTest", list(get_args(TestName)))
 # What an interruption ends with.
 STOPPED = 130
 # How the results of a run are shown, by kind; those of a transfer study otherwise.
-SHOWN: dict[str, Callable[[Path, Console], None]] = {"comparison": comparison_commands.show_comparison}
+SHOWN: dict[str, Callable[[Path, Console], None]] = {
+    KIND: exome_cnn_commands.show_results,
+    "comparison": comparison_commands.show_comparison,
+}
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Replace a setting: key.key=value. May be given often.")
 ]
@@ -212,6 +217,7 @@ def _read_number(text: str) -> float:
 for command in (
     *comparison_commands.COMMANDS,
     *exome_commands.COMMANDS,
+    *exome_cnn_commands.COMMANDS,
     *prediction_commands.COMMANDS,
     *registry_commands.COMMANDS,
     *retraining_commands.COMMANDS,

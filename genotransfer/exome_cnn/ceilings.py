@@ -52,7 +52,7 @@ def find_heritability(accuracy: float, case_share: float) -> float:
         raise StudyError(
             f"An accuracy of {accuracy} takes no heritability below 1. Give one between 0 and 1."
         )
-    if find_ceiling(0, case_share).accuracy >= accuracy:
+    if find_ceiling(0.0, case_share).accuracy >= accuracy:
         return 0.0
     return float(
         optimize.brentq(lambda h2: find_ceiling(h2, case_share).accuracy - accuracy, 0.0, 1.0, xtol=1e-6)

@@ -16,7 +16,7 @@ from genotransfer.errors import StudyError
 from genotransfer.exome import find_variant_weights, read_annotation, read_gene_weights
 from genotransfer.exome_cnn.folds import Fold
 from genotransfer.genotypes import Genotypes
-from genotransfer.models.standardise import Standardiser
+from genotransfer.models.standardise import Standardiser, fit_standardiser
 from genotransfer.splits import LabelledSamples
 
 COLUMNS_AT_ONCE = 512
@@ -36,18 +36,19 @@ def read_people(genotypes: Genotypes, fold: Fold, *roles: str) -> LabelledSample
 
 
 def fit_scale(
-    dosages: Int8[np.ndarray, "n k"], weights: Float64[np.ndarray, " k"] | None = None
+    network: str, dosages: Int8[np.ndarray, "n k"], weights: Float64[np.ndarray, " k"] | None = None
 ) -> Standardiser:
-    """Return the scale of inputs: mean and deviation of the training people, a block of columns at a time.
+    """Return the scale on which a network reads dosages, fitted a block of columns at a time.
 
     Parameters
     ----------
+    network : its key.
     dosages : of the people who train.
     weights : by which standardised inputs are multiplied, above 0; None for none. They are carried by the
         deviation, (x - mean) / (sd / weight).
     """
     parts = [
-        Standardiser.fit(dosages[:, start : start + COLUMNS_AT_ONCE])
+        fit_standardiser(network, dosages[:, start : start + COLUMNS_AT_ONCE])
         for start in range(0, dosages.shape[1], COLUMNS_AT_ONCE)
     ]
     mean, sd = (np.concatenate([getattr(part, name) for part in parts]) for name in ("mean", "sd"))

@@ -94,6 +94,17 @@ class CnnTraining(Settings):
     trainer: Literal["stacked", "keras"] = "stacked"
     epochs: Size = 50
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    schedule: Literal["none", "exponential", "cosine"] = Field(
+        "exponential",
+        description="of the learning rate, between epochs: cosine falls to 0 after the last epoch",
+    )
+    decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.95, description="of schedule exponential: the rate is multiplied by it after each epoch"
+    )
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        0.5, description="the rate is multiplied by it where the loss stagnates; null: it is not"
+    )
+    plateau_patience: Size = Field(3, description="epochs without a lower loss that are a plateau")
     patience: Size = Field(10, description="epochs without a lower loss before training stops")
     threads: Size = Field(1, description="of each training task")
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
@@ -141,6 +152,10 @@ class ExomeCnnStudy(Settings):
         if self.gene_weights and self.exome.kind == "files" and not self.exome.genes:
             raise ValueError(
                 "gene_weights needs exome.genes: gene models that say which gene a variant is in"
+            )
+        if self.gene_weights and "3d" in self.sweep.forms:
+            raise ValueError(
+                "gene_weights multiplies standardised inputs, and form 3d reads genotypes: leave one of them out"
             )
         return self
 

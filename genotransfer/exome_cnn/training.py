@@ -88,7 +88,7 @@ def train_form(
     total, done = len(folds) * len(configurations), 0
     rows, scores, curves = [], [], []
     for fold in folds:
-        lesson = _prepare(study, genotypes, annotation_file, fold)
+        lesson = _prepare(study, configurations[0].network, genotypes, annotation_file, fold)
         people = fold.take_people(TEST)["iid"]
         for configuration, trained, seconds in _train_fold(study, trainer, configurations, lesson):
             key = dict(zip(KEYS, (fold.protocol.name, fold.name, configuration.name), strict=True))
@@ -166,13 +166,16 @@ def _cut_at_logits(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, model.get_layer("logits").output)
 
 
-def _prepare(study: ExomeCnnStudy, genotypes: Genotypes, annotation_file: str | Path, fold: Fold) -> _Lesson:
+def _prepare(
+    study: ExomeCnnStudy, network: str, genotypes: Genotypes, annotation_file: str | Path, fold: Fold
+) -> _Lesson:
+    """Read a fold's people, on the scale of a form's networks, which all read alike."""
     protocol = fold.protocol
     train = read_people(genotypes, fold, *protocol.find_training())
     tested = read_people(genotypes, fold, TEST)
     watching = tested if protocol.watches_test else read_people(genotypes, fold, protocol.find_watching())
     weights = find_weights(study.gene_weights, annotation_file, fold.variants)
-    return _Lesson(fold, train, watching, tested, fit_scale(train.dosages, weights))
+    return _Lesson(fold, train, watching, tested, fit_scale(network, train.dosages, weights))
 
 
 def _train_fold(
@@ -210,6 +213,10 @@ def _settings(study: ExomeCnnStudy, batch_size: int) -> TrainingSettings:
         epochs=own.epochs,
         batch_size=batch_size,
         learning_rate=own.learning_rate,
+        schedule=own.schedule,
+        decay=own.decay,
+        plateau_factor=own.plateau_factor,
+        plateau_patience=own.plateau_patience,
         patience=own.patience,
         threads=own.threads,
         memory_gib=own.memory_gib,

@@ -15,7 +15,8 @@ from genotransfer.release import RELEASE_VARIABLE, name_release
 from genotransfer.study_files import load_study, parse_study
 from pipelines.cli import STUDIES
 from pipelines.compilation import compile_pipeline, write_manifests
-from pipelines.placement import PLANNING_TASK, TRACKING_TASKS, TRAINING_TASKS, place_pipeline
+from pipelines.kinds import find_any_study
+from pipelines.placement import PLANNING_TASKS, TRACKING_TASKS, TRAINING_TASKS, place_pipeline
 from tests.components.support import STUDY
 
 PLACED = [
@@ -64,8 +65,21 @@ def read_executors(spec):
 
 def test_the_tasks_named_here_are_the_pipelines(placed):
     names = set(read_executors(placed[0]))
-    assert {*TRAINING_TASKS, "track-study", PLANNING_TASK} < names
-    assert "track-study" in TRACKING_TASKS
+    assert names & set(TRAINING_TASKS) == {"train-source-models", "transfer-models"}
+    assert names & set(PLANNING_TASKS) == {"plan-study"}
+    assert "track-study" in names & set(TRACKING_TASKS)
+
+
+def test_the_tasks_of_an_exome_are_placed_alike(tmp_path):
+    kind, study = find_any_study("exome-cnn", PLACED)
+    compile_pipeline(study, tmp_path / "compiled.yaml", kind)
+    spec, platform = yaml.safe_load_all((tmp_path / "compiled.yaml").read_text())
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    tasks = read_executors(spec)
+    on_gpu = {name for name, (container, _) in tasks.items() if "accelerator" in container["resources"]}
+    assert on_gpu == {"train-exome-networks"}
+    assert {name for name in tasks if "secretAsEnv" in executors[f"exec-{name}"]} == {"track-exome"}
+    assert {name for name, (_, task) in tasks.items() if "retryPolicy" not in task} == {"plan-exome-study"}
 
 
 def test_training_takes_the_gpu_and_nothing_else_does(placed):
@@ -99,7 +113,7 @@ def test_every_task_has_its_limit_and_every_but_the_first_its_retries(placed):
             "backoffFactor": 1.5,
             "backoffMaxDuration": "7200s",
         }
-        assert task.get("retryPolicy") == (None if name == PLANNING_TASK else due), name
+        assert task.get("retryPolicy") == (None if name in PLANNING_TASKS else due), name
         assert task["cachingOptions"] == {"enableCache": True}
     assert kubernetes["pipelineConfig"] == {
         "resourceTtlOnCompletion": 216000,
