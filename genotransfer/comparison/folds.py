@@ -7,7 +7,7 @@ from jaxtyping import Int8, Int64
 
 from genotransfer.errors import StudyError
 
-Indices = Int64[np.ndarray, " k"]
+Indices = Int64[np.ndarray, " _"]
 
 
 def deal_folds(

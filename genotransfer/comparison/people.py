@@ -184,7 +184,7 @@ def _control(
             [column] = [one for one in study.phenotypes.columns if one.name == study.compared_phenotype]
             found = read_cohort(study.genotypes, role, column, genotypes.samples["iid"]).table["IID"]
             genotypes = genotypes.select(samples=genotypes.locate_samples(found))
-        settings = QualitySettings(**study.quality.model_dump())
+        settings = QualitySettings(**study.quality.model_dump(exclude={"hwe_in"}))
         passed[role], table = control_quality(genotypes, None, settings)
         steps.append(table.assign(population=study.source if role == "source" else study.target))
     ours, theirs = (passed[role].variants["id"] for role in ROLES)

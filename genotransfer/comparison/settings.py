@@ -219,6 +219,10 @@ class ComparisonStudy(Settings):
                 )
         elif self.folds.groups not in ("", "FID"):
             raise ValueError("folds.groups: simulated people have no column of families")
+        if self.quality.hwe_in == "controls":
+            raise ValueError(
+                "quality.hwe_in: quality control of a comparison reads no label, and tests everybody; leave it out"
+            )
         if self.phenotype and self.phenotype not in self.phenotype_names:
             raise ValueError(
                 f"phenotype {self.phenotype!r} is none of the study's: {', '.join(self.phenotype_names)}"
