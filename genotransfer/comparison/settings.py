@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from genotransfer.cluster_settings import Cluster
 from genotransfer.config import (
@@ -50,6 +50,17 @@ class Span(Settings):
         return self
 
 
+def _tell_values(value: Any) -> str:
+    """Return the tag of what a search draws from; one that no setting can be called."""
+    return "of values" if isinstance(value, list) else "between bounds"
+
+
+Values = Annotated[
+    Annotated[list[Value], Tag("of values")] | Annotated[Span, Tag("between bounds")],
+    Discriminator(_tell_values),
+]
+
+
 class SnpSelection(Settings):
     """SNPs chosen anew in the training part of every fold; each step works on what the one before left."""
 
@@ -67,7 +78,7 @@ class Search(Settings):
         "none", description="bayes: Optuna's sampler, of the extra `tuning`"
     )
     iterations: Size = Field(10, description="of random and bayes")
-    space: dict[str, list[Value] | Span] = Field(
+    space: dict[str, Values] = Field(
         default_factory=dict,
         description="by step__parameter of the model's pipeline: a list of values, or bounds {low, high}",
     )
