@@ -107,6 +107,7 @@ compile: $(INSTALLED) ## Compile the pipeline of a study for a cluster
 .PHONY: snapshot
 snapshot: $(INSTALLED) ## Renew the compiled form the snapshot test holds
 	@$(BIN)/python -m tests.pipelines.test_compiled --renew
+	@$(BIN)/python -m tests.pipelines.test_exome_compiled --renew
 
 .PHONY: lock
 lock: ## Resolve requirements.lock anew, and what the images hold of it
@@ -127,6 +128,10 @@ bench-gpu: $(INSTALLED) ## Measure training on a GPU, where TensorFlow sees one
 .PHONY: bench-exome
 bench-exome: $(INSTALLED) oracles ## Measure an exome's quality control beside bcftools: 5,000 samples x 100,000 records
 	@$(BIN)/python -m benchmarks.exome
+
+.PHONY: bench-exome-cnn
+bench-exome-cnn: $(INSTALLED) ## Measure what choosing variants and networks on the test people is worth, at several heritabilities
+	@$(BIN)/python -m benchmarks.exome_protocols
 
 .PHONY: bench-accuracy
 bench-accuracy: $(INSTALLED) ## Measure the accuracy of a study's models over 40 replicates: PEER=folder of PRS-CSx runs it too

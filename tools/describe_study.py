@@ -1,4 +1,4 @@
-"""Write docs/reference/study.md from the settings themselves: python tools/describe_study.py."""
+"""Write the pages of settings in docs/reference from the settings themselves: python tools/describe_study.py."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from genotransfer.config import Study
+from genotransfer.exome_cnn.settings import ExomeCnnStudy
 
-PAGE = Path(__file__).parents[1] / "docs/reference/study.md"
-HEAD = """# Settings of a study
+REFERENCE = Path(__file__).parents[1] / "docs/reference"
+HEAD = """# Settings of {what}
 
 Every setting has a default but `name`; a study file gives those it changes. `--set key.key=value`
 replaces one on the command line. An unknown key or a wrong type is an error.
 
 """
+PAGES: dict[str, tuple[str, type[BaseModel]]] = {
+    "study.md": ("a study", Study),
+    "exome-cnn.md": ("a study of an exome", ExomeCnnStudy),
+}
 
 
 def list_models(annotation: Any) -> list[type[BaseModel]]:
@@ -36,7 +41,7 @@ def name_type(annotation: Any) -> str:
         return ", ".join(str(one) for one in arguments)
     if origin is typing.Annotated:
         return name_type(arguments[0])
-    if origin is list:
+    if origin in (list, tuple):
         return f"list of {name_type(arguments[0])}"
     if origin is dict:
         return f"{name_type(arguments[0])}: {name_type(arguments[1])}"
@@ -56,7 +61,7 @@ def write_default(field: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return "[" + ", ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in value) + "]"
     return "{}" if value == {} else '""' if value == "" else str(value)
 
@@ -83,11 +88,13 @@ def describe(model: type[BaseModel], path: str) -> list[str]:
     return lines + below
 
 
-def compose() -> str:
-    """Return the whole page."""
-    return HEAD + "\n".join(describe(Study, ""))
+def compose(page: str) -> str:
+    """Return a whole page."""
+    what, model = PAGES[page]
+    return HEAD.format(what=what) + "\n".join(describe(model, ""))
 
 
 if __name__ == "__main__":
-    PAGE.write_text(compose())
-    sys.stdout.write(f"{PAGE}\n")
+    for page in PAGES:
+        (REFERENCE / page).write_text(compose(page))
+        sys.stdout.write(f"{REFERENCE / page}\n")

@@ -26,6 +26,7 @@ from genotransfer.exome_cnn.evaluation import Truth
 from genotransfer.exome_cnn.settings import ExomeCnnStudy, ExomeFiles, SimulatedExome
 from genotransfer.formats.convert import detect_format
 from genotransfer.formats.files import replace_together
+from genotransfer.formats.plink import move_fileset
 from genotransfer.genotypes import Genotypes
 from genotransfer.phenotypes import read_phenotype_table, read_phenotypes, write_phenotypes
 from genotransfer.storage import fetch_file, fetch_fileset, localise
@@ -119,7 +120,8 @@ def _simulate(
         truth = json.loads((made / "truth.json").read_text())
         (made / ANNOTATION).replace(folder / ANNOTATION)
         labels = (exome.samples["phenotype"] == "2").to_numpy(dtype=np.int8)
-        genotypes = _write_unlabelled(exome, folder)
+        move_fileset(exome.prefix, folder / FILESET, _hide_labels(exome.samples))
+        genotypes = Genotypes.open(folder / FILESET)
     steps = pd.DataFrame([("simulated", genotypes.n_variants, 0)], columns=["step", "left", "removed"])
     steps.to_csv(folder / STEPS, index=False)
     facts: dict[str, Any] = {
@@ -144,7 +146,7 @@ def _read(files: ExomeFiles, folder: Path) -> tuple[Genotypes, Int8[np.ndarray, 
                 samples=exome.samples["iid"],
             )
         kept = exome.select(samples=exome.locate_samples(read.table["IID"]))
-        genotypes = _write_unlabelled(kept, folder)
+        genotypes = replace(kept, samples=_hide_labels(kept.samples)).write(folder / FILESET)
     if files.genes is not None:
         with localise(files.genes) as models:
             write_annotation(
@@ -179,10 +181,9 @@ def _open_files(files: ExomeFiles, prefix: Path, folder: Path) -> Genotypes:
     return genotypes
 
 
-def _write_unlabelled(genotypes: Genotypes, folder: Path) -> Genotypes:
-    """Write a fileset whose .fam says nothing of who is a case."""
-    samples = genotypes.samples.assign(phenotype=UNKNOWN_PHENOTYPE)
-    return replace(genotypes, samples=samples).write(folder / FILESET)
+def _hide_labels(samples: pd.DataFrame) -> pd.DataFrame:
+    """Return samples of whom a .fam does not say who is a case."""
+    return samples.assign(phenotype=UNKNOWN_PHENOTYPE)
 
 
 def _name_people(genotypes: Genotypes, labels: Int8[np.ndarray, " n"]) -> pd.DataFrame:

@@ -115,6 +115,20 @@ def write_blocks(
         _write_table(samples[SAMPLE_COLUMNS], fam)
 
 
+def move_fileset(prefix: str | Path, target: str | Path, samples: pd.DataFrame) -> None:
+    """Move a fileset to another name in the same file system, and say other things of its samples.
+
+    Parameters
+    ----------
+    prefix, target : paths without ``.bed``.
+    samples : `genotransfer.genotypes.SAMPLE_COLUMNS` of the same samples, in their order.
+    """
+    with replace_together(f"{target}.fam") as (fam,):
+        _write_table(samples[SAMPLE_COLUMNS], fam)
+    for suffix in (".bed", ".bim"):
+        Path(f"{prefix}{suffix}").replace(f"{target}{suffix}")
+
+
 def _write_table(table: pd.DataFrame, file: Path | TextIO) -> None:
     # No quotes: PLINK knows none, and an id may hold one.
     table.to_csv(

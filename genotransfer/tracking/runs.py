@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MOST_IN_BATCH = 1000  # MLflow's limit
 
 
+@runtime_checkable
 class TrackedStudy(Protocol):
     """What tracking asks of a study, whatever its kind."""
 

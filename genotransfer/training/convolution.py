@@ -129,24 +129,31 @@ class ConvolutionalModel:
 
         whole = self.depth == count_trainable_depths(self.spec.name)
         hidden = self._arrange(x) if whole else x
-        rates = self._rates[-len(self.dropouts) :]
+        drops: list[Any] = [None] * self.depth
+        if training is not None:
+            rates = self._rates[-len(self.dropouts) :]
+            drops = [_Drop(rate, training[0][at], training[1]) for at, rate in enumerate(rates)]
+            # The lowest layer of a whole network has none below it.
+            drops = [None, *drops] if whole else drops
         outputs: list[Any] = []
         moved: list[Any] = []
         at = 0
-        for position in range(self.depth):
-            below = position - whole
-            if training is not None and below >= 0:
-                hidden = _drop(hidden, rates[below], training[0][below], training[1])
+        for position, drop in enumerate(drops):
             if position < self.n_blocks:
-                hidden, statistics = self._run_block(
-                    hidden, weights[at : at + BLOCK_ARRAYS], training is not None
-                )
+                if position == 0 and drop is not None:
+                    hidden = drop.apply(hidden)
+                above = drops[position + 1]
+                lowest = whole and position == 0
+                hidden, statistics = self._run_block(hidden, weights[at : at + BLOCK_ARRAYS], above, lowest)
                 moved += statistics
                 at += BLOCK_ARRAYS
             else:
+                # Above a block, it has been dropped from already.
+                if drop is not None and (position > self.n_blocks or not position):
+                    hidden = drop.apply(hidden)
                 if len(hidden.shape) > 2:
                     hidden = tf.reshape(hidden, [tf.shape(hidden)[0], tf.shape(weights[at])[0]])
-                hidden = self._compute(tf.matmul, hidden, weights[at]) + weights[at + 1]
+                hidden = self._compute(_multiply, hidden, weights[at]) + weights[at + 1]
                 at += DENSE_ARRAYS
                 if position < self.depth - 1:
                     hidden = tf.nn.relu(hidden)
@@ -170,27 +177,50 @@ class ConvolutionalModel:
         x = tf.pad(x, [[0, 0], [0, side * side - n_variants], [0, 0]])
         return tf.reshape(x, [-1, side, side, x.shape[-1]])
 
-    def _run_block(self, x: Any, weights: list[Any], training: bool) -> tuple[Any, list[Any]]:
-        """Return what a block puts out, and in training its new moving mean and variance."""
+    def _run_block(
+        self, x: Any, weights: list[Any], drop: _Drop | None, lowest: bool
+    ) -> tuple[Any, list[Any]]:
+        """Return what a block puts out; in training, dropped from, and its new moving mean and variance.
+
+        Parameters
+        ----------
+        drop : what lies above it; None at prediction.
+        lowest : whether it is the network's first block, which reads few channels.
+        """
         import tensorflow as tf
 
         kernel, scale, offset, moving_mean, moving_variance = weights
         line = len(x.shape) == 3
         if line:
-            x, kernel = x[:, None], kernel[None]
-        size = [1, cnn.POOL] if line else cnn.POOL
-        y = self._compute(partial(tf.nn.conv2d, strides=1, padding="SAME"), x, kernel)
-        moved = []
+            x, kernel = tf.expand_dims(x, 1), tf.expand_dims(kernel, 0)
+        convolve = partial(tf.nn.conv2d, strides=1, padding="SAME")
         mean, variance = moving_mean, moving_variance
-        if training:
-            mean, variance = tf.nn.moments(y, axes=[0, 1, 2])
-            moved = [
-                old * cnn.MOMENTUM + new * (1 - cnn.MOMENTUM)
-                for old, new in ((moving_mean, mean), (moving_variance, variance))
-            ]
-        y = tf.nn.batch_normalization(y, mean, variance, offset, scale, cnn.EPSILON)
-        y = tf.nn.max_pool2d(tf.nn.relu(y), size, size, "SAME")
-        return (y[:, 0] if line else y), moved
+        if drop is not None:
+            # What is kept grows by so much; the normalisation can do it.
+            scale, offset = scale * drop.growth, offset * drop.growth
+        shift = None
+        if drop is not None and not lowest:
+            y, mean, variance = _normalise(self._compute(convolve, x, kernel), scale, offset)
+        else:
+            if drop is not None:
+                mean, variance = _foresee_moments(x, kernel)
+            # Normalised by the kernel itself.
+            size = scale * tf.math.rsqrt(variance + cnn.EPSILON)
+            y, shift = self._compute(convolve, x, kernel * size), offset - mean * size
+        # The greatest of what is shifted and rectified is what is greatest, shifted and rectified.
+        size = [1, cnn.POOL] if line else cnn.POOL
+        y = tf.nn.max_pool2d(y, size, size, "SAME")
+        if shift is not None:
+            y = tf.nn.bias_add(y, shift)
+        if line:
+            y = tf.squeeze(y, 1)
+        if drop is None:
+            return tf.nn.relu(y), []
+        moved = [
+            old * cnn.MOMENTUM + tf.stop_gradient(new) * (1 - cnn.MOMENTUM)
+            for old, new in ((moving_mean, mean), (moving_variance, variance))
+        ]
+        return drop.apply_rectified(y), moved
 
     def _compute(self, function: Callable[[Any, Any], Any], x: Any, kernel: Any) -> Any:
         """Call a product in the precision asked for; it gives float32."""
@@ -208,8 +238,92 @@ def open_convolutional(network: str, depth: int, precision: str = "float32") -> 
     return ConvolutionalModel(spec, depth, precision)
 
 
-def _drop(x: Any, rate: float, seed: Any, step: Any) -> Any:
-    """Drop as Keras's layer of that seed does at its step."""
+@dataclass(frozen=True, eq=False)
+class _Drop:
+    """A dropout layer at one step: what Keras's layer of that seed does."""
+
+    rate: float
+    seed: Any
+    step: Any
+
+    @property
+    def growth(self) -> float:
+        """By what the values that are kept are multiplied."""
+        return 1 / (1 - self.rate)
+
+    def apply(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.nn.experimental.stateless_dropout(x, rate=self.rate, seed=tf.stack([self.seed, self.step]))
+
+    def apply_rectified(self, x: Any) -> Any:
+        """Rectify and drop, without the growth; the gradient passes where something came out."""
+        import tensorflow as tf
+
+        drawn = tf.random.stateless_uniform(tf.shape(x), tf.stack([self.seed, self.step]))
+
+        @tf.custom_gradient
+        def run(x: Any) -> Any:
+            out = tf.nn.relu(x) * tf.cast(drawn >= self.rate, tf.float32)
+            return out, lambda gradient: tf.raw_ops.ReluGrad(gradients=gradient, features=out)
+
+        return run(x)
+
+
+def _multiply(x: Any, kernel: Any) -> Any:
+    """Return the product of `x` (n, p) and a kernel; with a gradient for few rows and long kernels."""
     import tensorflow as tf
 
-    return tf.nn.experimental.stateless_dropout(x, rate=rate, seed=tf.stack([seed, step]))
+    @tf.custom_gradient
+    def run(x: Any, kernel: Any) -> Any:
+        def differentiate(gradient: Any) -> tuple[Any, Any]:
+            # Half the time of the same product the other way round.
+            below = tf.transpose(tf.matmul(kernel, gradient, transpose_b=True))
+            return below, tf.matmul(x, gradient, transpose_a=True)
+
+        return tf.matmul(x, kernel), differentiate
+
+    return run(x, kernel)
+
+
+def _normalise(y: Any, scale: Any, offset: Any) -> tuple[Any, Any, Any]:
+    """Return `y` (n, h, w, filters) normalised by the batch, with its mean and variance."""
+    import tensorflow as tf
+
+    normal, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=y, scale=scale, offset=offset, mean=[], variance=[], epsilon=cnn.EPSILON, is_training=True
+    )
+    # TensorFlow's is that of a sample, Keras's that of these values.
+    n = tf.cast(tf.reduce_prod(tf.shape(y)[:-1]), tf.float32)
+    return normal, mean, variance * tf.maximum(n - 1, 1) / n
+
+
+def _foresee_moments(x: Any, kernel: Any) -> tuple[Any, Any]:
+    """Return mean and variance, by filter, of what a kernel makes of `x`, before it makes it.
+
+    They are those of a weighted sum: of the values that the kernel meets, as many as it has weights for
+    a filter, the means and covariances. These are few, where `x` has few channels.
+    """
+    import tensorflow as tf
+
+    height, width, channels, filters = kernel.shape
+    margins = [[0, 0], [height // 2] * 2, [width // 2] * 2, [0, 0]]
+    padded = tf.pad(x, margins)
+    size = tf.shape(x)
+    met = tf.stack(
+        [
+            padded[:, row : row + size[1], column : column + size[2], channel]
+            for row in range(height)
+            for column in range(width)
+            for channel in range(channels)
+        ]
+    )
+    met = tf.reshape(met, [height * width * channels, -1])
+    n = tf.cast(tf.shape(met)[1], tf.float32)
+    means = tf.reduce_mean(met, axis=1, keepdims=True)
+    covariances = tf.matmul(met, met, transpose_b=True) / n - means * tf.transpose(means)
+    weights = tf.reshape(kernel, [-1, filters])
+    return (
+        tf.reduce_sum(means * weights, axis=0),
+        tf.reduce_sum(weights * tf.matmul(covariances, weights), axis=0),
+    )

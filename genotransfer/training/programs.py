@@ -22,6 +22,8 @@ from genotransfer.training.rates import Plateau, list_rates
 
 # Adam's constants, as in Keras.
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
+# Rows of VD that a convolutional network is measured on at a time.
+LATE_ROWS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +104,9 @@ class Program:
 
         self._opened, self._settings = opened, settings
         self.stacked, self._dosages, self._compiled = stacked, dosages, compiled
+        # Convolutions take so long that a batch can be standardised when it is its turn, and so much
+        # memory that VD is measured in parts.
+        self._late = isinstance(opened, ConvolutionalModel)
         self._weights, self._best = (
             [make_variable(shape, stacked) for shape in opened.shapes] for _ in range(2)
         )
@@ -191,7 +196,9 @@ class Program:
 
         settings = self._settings
         epochs, patience = settings.epochs, settings.patience
-        x, val_x = self._standardise(x, mean, sd), self._standardise(val_x, mean, sd)
+        scale = (mean, sd)
+        if not self._late:
+            x, val_x = self._standardise(x, *scale), self._standardise(val_x, *scale)
         none = tf.zeros_like(y[..., 0])
         rates = tf.constant(list_rates(settings))
 
@@ -203,11 +210,11 @@ class Program:
             if settings.plateau_factor is not None:
                 rate *= state.factor
             loss, right, n = self._run_batches(
-                x, y, order, epoch * n_batches, n_batches, factors, seeds, rate
+                x, y, scale, order, epoch * n_batches, n_batches, factors, seeds, rate
             )
             with tf.control_dependencies([loss]):
                 weights = self._read()
-            val_loss, val_right, val_n = self._measure(weights, val_x, val_y, counts)
+            val_loss, val_right, val_n = self._measure(weights, val_x, val_y, counts, scale)
             row = tf.stack([loss / n, right / n, val_loss / val_n, val_right / val_n], axis=-1)
             lower, active = row[..., 2] < lowest, stopped == 0
             # The first epoch counts even when its loss is not a number, as in Keras.
@@ -251,17 +258,22 @@ class Program:
         """Train on the batches of one block of samples; `step` counts those of the run before it."""
         import tensorflow as tf
 
-        x = self._standardise(x, mean, sd)
+        if not self._late:
+            x = self._standardise(x, mean, sd)
         n_batches = tf.shape(order)[-2]
-        return self._run_batches(x, y, order, tf.constant(0), n_batches, factors, seeds, rate, step)
+        scale, first = (mean, sd), tf.constant(0)
+        return self._run_batches(x, y, scale, order, first, n_batches, factors, seeds, rate, step)
 
     def _trace_measure(self, x: Any, y: Any, counts: Any, mean: Any, sd: Any) -> Any:
-        return self._measure(self._read(), self._standardise(x, mean, sd), y, counts)
+        if not self._late:
+            x = self._standardise(x, mean, sd)
+        return self._measure(self._read(), x, y, counts, (mean, sd))
 
     def _run_batches(
         self,
         x: Any,
         y: Any,
+        scale: tuple[Any, Any],
         order: Any,
         first: Any,
         n_batches: Any,
@@ -284,6 +296,8 @@ class Program:
             counts = tf.cast(rows >= 0, tf.float32)
             rows = tf.maximum(rows, 0)
             taken = [tf.gather(values, rows, batch_dims=axis) for values in (x, y)]
+            if self._late:
+                taken[0] = self._standardise(taken[0], *scale)
             differentiate = partial(self._differentiate, seeds=seeds, step=start + batch)
             gradients, moved, *measured = self._map(differentiate, (self._read(), *taken, counts))
             with tf.control_dependencies(measured):
@@ -314,8 +328,21 @@ class Program:
             mean = loss / n
         return tape.gradient(mean, learnt), moved, loss, right, n
 
-    def _measure(self, weights: Any, x: Any, y: Any, counts: Any) -> Any:
-        return self._map(self._score, (weights, x, y, counts))
+    def _measure(self, weights: Any, x: Any, y: Any, counts: Any, scale: tuple[Any, Any]) -> Any:
+        import tensorflow as tf
+
+        if not self._late:
+            return self._map(self._score, (weights, x, y, counts))
+
+        def measure_part(start: Any, *sums: Any) -> Any:
+            part = slice(start, start + LATE_ROWS)
+            values = self._standardise(x[part], *scale)
+            found = self._score(weights, values, y[part], counts[part])
+            return start + LATE_ROWS, *(total + one for total, one in zip(sums, found, strict=True))
+
+        state = (tf.constant(0), *(tf.constant(0.0) for _ in range(3)))
+        n = tf.shape(y)[0]
+        return tf.while_loop(lambda start, *_: start < n, measure_part, state, parallel_iterations=1)[1:]
 
     def _score(self, weights: Any, x: Any, y: Any, counts: Any) -> Any:
         return _sum_up(self._opened.call(weights, x), y, counts)
@@ -326,17 +353,13 @@ class Program:
         powers = compute_powers(step)
         for place, gradient in enumerate(gradients):
             position = self._learnt[place]
-            # A gradient of 0 from the first step on leaves a weight as it was, to the last bit.
-            factor = factors[position]
-            shape = tf.concat([tf.shape(factor), tf.ones(tf.rank(gradient) - tf.rank(factor), tf.int32)], 0)
-            apply_adam(
-                self._weights[position],
-                self._momenta[place],
-                self._squares[place],
-                gradient * tf.reshape(factor, shape),
-                powers,
-                rate,
-            )
+            if not self._late:  # else nothing that it holds is frozen
+                # A gradient of 0 from the first step on leaves a weight as it was, to the last bit.
+                factor = factors[position]
+                ones = tf.ones(tf.rank(gradient) - tf.rank(factor), tf.int32)
+                gradient *= tf.reshape(factor, tf.concat([tf.shape(factor), ones], 0))
+            state = self._weights[position], self._momenta[place], self._squares[place]
+            apply_adam(*state, gradient, powers, rate)
 
     def _read(self) -> list[Any]:
         return [variable.read_value() for variable in self._weights]

@@ -5,7 +5,8 @@ import inspect
 import pytest
 
 from genotransfer.config import Study
-from genotransfer.errors import InputError
+from genotransfer.errors import InputError, StudyError
+from pipelines.exome_cnn_commands import exome_cnn
 from pipelines.kinds import KINDS, STUDIES, find_any_study, list_shipped
 from pipelines.local import resume_run
 
@@ -53,3 +54,14 @@ def test_a_run_of_a_pipeline_that_is_not_here_is_not_resumed(tmp_path):
     (tmp_path / "pipeline").write_text("nosuch")
     with pytest.raises(InputError, match="a run of the pipeline 'nosuch', which this release does not have"):
         resume_run(tmp_path)
+
+
+def test_the_command_of_exomes_takes_their_studies_only(tmp_path):
+    (tmp_path / "x.yaml").write_text("pipeline: exome-cnn\nname: x\npeople: {folds: 1}\n")
+    with pytest.raises(InputError, match=r"x\.yaml, row 3: people\.folds: input should be greater than"):
+        exome_cnn(str(tmp_path / "x.yaml"), runs=tmp_path / "runs")
+    with pytest.raises(
+        StudyError, match=r"demo is no study of an exome\. Begin it with 'pipeline: exome-cnn'"
+    ):
+        exome_cnn("demo", runs=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()

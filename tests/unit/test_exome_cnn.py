@@ -9,7 +9,7 @@ import pytest
 
 from genotransfer.errors import InputError, StudyError
 from genotransfer.evaluation import best_accuracy
-from genotransfer.exome import compare_genotypes, preselect
+from genotransfer.exome import ExomeSettings, compare_genotypes, control_exome, preselect
 from genotransfer.exome_cnn import folds as folds_module
 from genotransfer.exome_cnn import published
 from genotransfer.exome_cnn.ceilings import find_ceiling, find_heritability
@@ -27,6 +27,7 @@ from genotransfer.models.standardise import Standardiser
 from genotransfer.study_files import load_settings
 from pipelines.kinds import STUDIES
 from tests.exome_cnn_support import Laid, make_study
+from tests.exome_support import write_hard_vcf
 
 DATA = Path(__file__).parents[1] / "data" / "published"
 
@@ -396,6 +397,29 @@ def test_a_plink_fileset_is_read_and_its_labels_go_apart(laid, tmp_path):
     facts = read_facts(tmp_path / "genotypes")
     assert facts["ceiling"] == pytest.approx(find_ceiling(0.3, labels.mean()).accuracy)
     assert facts["note"] == "20 samples without a phenotype left out"
+
+
+def test_a_vcf_goes_through_quality_control(tmp_path):
+    vcf = write_hard_vcf(tmp_path / "hard.vcf", n_samples=30, plain=True)
+    rows = [f"s{at}\t{at % 2}" for at in range(28)]
+    (tmp_path / "labels.tsv").write_text("\n".join(["id\tscz", *rows]) + "\n")
+    files = {
+        "kind": "files",
+        "genotypes": str(vcf),
+        "phenotypes": str(tmp_path / "labels.tsv"),
+        "column": "scz",
+    }
+    quality = {"quality": None, "depth": 0.0, "call_rate": 0.5}
+    study = make_study(exome=files | {"iid_column": "id", "quality": quality})
+    made = prepare_exome(study, tmp_path / "genotypes", tmp_path / "phenotypes")
+    due = control_exome(vcf, tmp_path / "due", ExomeSettings(**quality))
+    assert (made.n_samples, made.n_cases) == (28, 14)
+    exome = open_exome(tmp_path / "genotypes")
+    assert exome.variants["id"].tolist() == due.genotypes.variants["id"].tolist()
+    assert (exome.read() == due.genotypes.read()[:28]).all()
+    steps = pd.read_csv(tmp_path / "genotypes" / "steps.csv")
+    pd.testing.assert_frame_equal(steps, due.steps, check_dtype=False)
+    assert steps["removed"].sum() > 0
 
 
 @pytest.mark.parametrize(

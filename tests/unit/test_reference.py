@@ -1,12 +1,15 @@
-"""The page of settings is the settings'."""
+"""The pages of settings are the settings'."""
 
 import runpy
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_reference_is_up_to_date():
+@pytest.mark.parametrize("name", ["study.md", "exome-cnn.md"])
+def test_the_reference_is_up_to_date(name):
     tool = runpy.run_path(str(ROOT / "tools/describe_study.py"))
-    page = (ROOT / "docs/reference/study.md").read_text()
-    assert page == tool["compose"](), "renew it: python tools/describe_study.py"
+    page = (ROOT / "docs/reference" / name).read_text()
+    assert page == tool["compose"](name), "renew it: python tools/describe_study.py"
