@@ -136,15 +136,6 @@ KINDS: dict[str, PipelineKind] = {
         settings=Study,
         loops=_find_transfer_loops,
     ),
-    "comparison": PipelineKind(
-        name="model-comparison",
-        module="pipelines.model_comparison",
-        pipeline="model_comparison",
-        compose="compose_comparison",
-        settings=ComparisonStudy,
-        loops=_find_comparison_loops,
-        folder=STUDIES / "comparison",
-    ),
     KIND: PipelineKind(
         name="exome-cnn",
         module="pipelines.exome_cnn",
@@ -153,6 +144,15 @@ KINDS: dict[str, PipelineKind] = {
         settings=ExomeCnnStudy,
         loops=_find_forms,
         folder=STUDIES / KIND,
+    ),
+    "comparison": PipelineKind(
+        name="model-comparison",
+        module="pipelines.model_comparison",
+        pipeline="model_comparison",
+        compose="compose_comparison",
+        settings=ComparisonStudy,
+        loops=_find_comparison_loops,
+        folder=STUDIES / "comparison",
     ),
 }
 

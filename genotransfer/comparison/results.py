@@ -56,7 +56,7 @@ def tabulate_models(judged: Sequence[JudgedModel]) -> pd.DataFrame:
             row[name] = float(one.fits[name].median())
         row["inner_score"] = float(one.fits["inner_score"].mean())
         rows.append(row)
-    return pd.DataFrame(rows)
+    return _count_people(pd.DataFrame(rows))
 
 
 def tabulate_folds(judged: JudgedModel) -> pd.DataFrame:
@@ -64,7 +64,7 @@ def tabulate_folds(judged: JudgedModel) -> pd.DataFrame:
     rows = []
     for fold, group in judged.predictions.groupby("fold", sort=True):
         rows.append({"model": judged.name, "fold": fold, **evaluate_predictions(*_take_arrays(group))})
-    return pd.DataFrame(rows).merge(judged.fits, on="fold")
+    return _count_people(pd.DataFrame(rows)).merge(judged.fits, on="fold")
 
 
 def compare_pairs(judged: Sequence[JudgedModel], seed: int) -> pd.DataFrame:
@@ -172,6 +172,11 @@ def measure_bounds(people: ComparisonPeople) -> dict[str, float]:
             predicted[out] = predict_oracle(training, dosages[out], effects)
         bounds["oracle_accuracy"] = float(np.mean(predicted == labels))
     return bounds
+
+
+def _count_people(table: pd.DataFrame) -> pd.DataFrame:
+    """Return metrics with people as whole numbers."""
+    return table.astype({"n": np.int64, "n_cases": np.int64})
 
 
 def _take_arrays(predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

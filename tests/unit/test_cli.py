@@ -137,7 +137,7 @@ def test_convert_tells_what_is_wrong(call, tmp_path):
 def test_studies_lists_what_is_shipped(call):
     assert call("studies") == (
         0,
-        "additive\ndemo\nnull\npaper\nreal\nreplicates\nstatistics\nexome-cnn\nexome-cnn-paper\n",
+        "additive\ndemo\nnull\npaper\nreal\nreplicates\nstatistics\nexome-cnn-paper\nexome-cnn\ncomparison\n",
         "",
     )
 
