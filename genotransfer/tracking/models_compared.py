@@ -79,7 +79,7 @@ def _log_model(
     settings = flatten(json.loads(study.find_model(one.name).model_dump_json()))
     metrics = make_metrics(measured)
     for fold in tabulate_folds(one).to_dict("records"):
-        metrics += make_metrics({f"fold_{name}": fold[name] for name in OF_FOLDS}, int(fold["fold"]))
+        metrics += make_metrics({f"{name}_by_fold": fold[name] for name in OF_FOLDS}, int(fold["fold"]))
     log_in_batches(client, run, metrics, make_params(settings))
     client.log_table(run, one.searches, "searches.json")
     client.log_table(run, one.predictions, "predictions.json")

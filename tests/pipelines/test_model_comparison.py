@@ -134,7 +134,7 @@ def test_the_tasks_one_after_another(tmp_path, monkeypatch):
         assert run.data.params["kind"] == name
         assert run.data.metrics["accuracy"] == pytest.approx(results.loc[name, "accuracy"])
         assert run.data.metrics["seconds"] > 0
-        folds = client.get_metric_history(runs[name], "fold_accuracy")
+        folds = client.get_metric_history(runs[name], "accuracy_by_fold")
         assert sorted(one.step for one in folds) == [1, 2, 3]
     study = client.get_run(runs["study"])
     assert study.data.metrics["auc_score"] == pytest.approx(results.loc["score", "auc"])
