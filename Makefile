@@ -117,6 +117,10 @@ lock: ## Resolve requirements.lock anew, and what the images hold of it
 bench-training: $(INSTALLED) ## Measure training against the plain Keras loop, and whole studies: see docs/reference/benchmarks.md
 	@$(BIN)/python -m benchmarks.training
 
+.PHONY: bench-cnn
+bench-cnn: $(INSTALLED) ## Measure the training of convolutional networks against Keras's fit
+	@$(BIN)/python -m benchmarks.convolution
+
 .PHONY: bench-scale
 bench-scale: $(INSTALLED) ## Measure training on 100,000 samples of 6,600 SNPs
 	@$(BIN)/python -m benchmarks.scale

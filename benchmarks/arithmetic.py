@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from genotransfer.models.networks import N_CLASSES, count_trainable_depths, find_network
+import math
+
+from genotransfer.models.cnn import list_pooled, list_shapes
+from genotransfer.models.networks import CNN, N_CLASSES, count_trainable_depths, find_network
 
 # Kernels side by side in one layer: the gates of a recurrent one, of both directions.
 GATES = {"gru": 3, "lstm": 4, "bilstm": 8}
@@ -16,6 +19,12 @@ def count_multiplications(network: str, n_variants: int) -> list[int]:
     """
     spec = find_network(network)
     counts, width = [], n_variants
+    if spec.family == CNN:
+        # Each position of a convolution is one row of products.
+        *kernels, _ = list_pooled(spec.form, n_variants)
+        shapes = [shape for shape in list_shapes(spec, n_variants) if len(shape) > 2]
+        counts = [math.prod(at) * math.prod(of) for at, of in zip(kernels, shapes, strict=True)]
+        width = math.prod(list_pooled(spec.form, n_variants)[-1]) * spec.filters
     for units in spec.recurrent:
         counts.append(width * units * GATES[spec.family])
         width = units * (2 if spec.family == "bilstm" else 1)

@@ -57,6 +57,7 @@ def make_study(asked: argparse.Namespace, heritability: float, seed: int) -> Exo
         "n_genes": min(9160, asked.variants // 2),
         "n_causal": asked.causal,
         "heritability": heritability,
+        "singleton_share": asked.singletons,
     }
     sweep = {"forms": asked.forms, "filters": asked.filters, "batch_sizes": asked.batches, "layers": [[100]]}
     return ExomeCnnStudy.model_validate(
@@ -118,6 +119,7 @@ def main() -> None:
     parser.add_argument("--variants", type=int, default=30_000)
     parser.add_argument("--kept", type=int, default=1500, help="variants that preselection keeps")
     parser.add_argument("--causal", type=int, default=100)
+    parser.add_argument("--singletons", type=float, default=0.54, help="share of variants seen once")
     parser.add_argument("--folds", type=int, default=2)
     parser.add_argument("--forms", nargs="+", default=["2d", "dense"])
     parser.add_argument("--filters", type=int, nargs="+", default=[16])

@@ -14,8 +14,8 @@ from benchmarks.data import StudyData, describe_data, read_data
 from benchmarks.ours import Place
 from benchmarks.processes import run_chains
 from benchmarks.sampling import Unit
-from genotransfer.models.networks import build_network, count_trainable_depths, weighted_layers
-from genotransfer.models.standardise import Standardiser
+from genotransfer.models.networks import build_network, count_trainable_depths, list_trainable
+from genotransfer.models.standardise import Standardiser, fit_standardiser
 from genotransfer.randomness import derive_seed
 from genotransfer.splits import LabelledSamples
 from genotransfer.training.jobs import Weights
@@ -76,7 +76,7 @@ def fit_plain(
     rows = []
     for unit in (Unit(**one) for one in sample):
         panel = panels[unit.panel]
-        standardiser = Standardiser.fit(panel.source["TD"].dosages)
+        standardiser = fit_standardiser(unit.network, panel.source["TD"].dosages)
         source, target = (
             [_to_arrays(splits[name], standardiser) for name in ("TD", "VD")]
             for splits in (panel.source, panel.target)
@@ -112,8 +112,9 @@ def _measure_fit(
     model = build_network(network, data[0][0].shape[1], seed=seed)
     if weights is not None:
         model.set_weights(weights)
-    for layer in weighted_layers(model)[:-depth]:
-        layer.trainable = False
+    for frozen in list_trainable(model)[:-depth]:
+        for layer in frozen.weighted:
+            layer.trainable = False
     model.compile(
         optimizer=keras.optimizers.Adam(training.learning_rate),
         loss=keras.losses.SparseCategoricalCrossentropy(),

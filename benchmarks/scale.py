@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.clocks import TimedTrainer
 from benchmarks.machine import describe_machine
 from benchmarks.processes import run_chains
-from genotransfer.models.standardise import Standardiser
+from genotransfer.models.standardise import Standardiser, fit_standardiser
 from genotransfer.randomness import make_generator
 from genotransfer.splits import LabelledSamples
 from genotransfer.training.jobs import TrainingJob, TrainingSettings
@@ -67,7 +67,8 @@ def train_large(
     whole = draw_cohort(n_samples + N_VALIDATION, n_variants)
     train = LabelledSamples(whole.dosages[:n_samples], whole.labels[:n_samples])
     validation = LabelledSamples(whole.dosages[n_samples:], whole.labels[n_samples:])
-    job = TrainingJob(network, network, train, validation, Standardiser.fit(train.dosages), seed=SEED)
+    standardiser = fit_standardiser(network, train.dosages)
+    job = TrainingJob(network, network, train, validation, standardiser, seed=SEED)
     timed = TimedTrainer(get_trainer(trainer or Training().trainer))
     seconds = {}
     for name, number in (("cold", 1), ("warm", epochs)):

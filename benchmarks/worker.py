@@ -20,6 +20,7 @@ TASKS = {
     "fit_plain": "benchmarks.plain",
     "measure_rates": "benchmarks.rates",
     "train_large": "benchmarks.scale",
+    "train_convolutional": "benchmarks.convolution",
     "list_devices": "benchmarks.training_gpu",
 }
 

@@ -16,7 +16,12 @@ from jaxtyping import Float32, Int8
 
 from genotransfer.baselines import Fitted, PanelData
 from genotransfer.candidates import ADAPTED, Candidate
-from genotransfer.models.networks import build_network, count_trainable_depths, list_trainable
+from genotransfer.models.networks import (
+    build_network,
+    check_adaptable,
+    count_trainable_depths,
+    list_trainable,
+)
 from genotransfer.models.predictors import VARIANT_COLUMNS, NetworkPredictor
 from genotransfer.models.source_models import SourceModels
 from genotransfer.randomness import derive_seed
@@ -69,8 +74,9 @@ def adapt_networks(
     InputError
         A source model is absent, changed, or of other variants.
     StudyError
-        A split is absent.
+        A split is absent, or a network is convolutional.
     """
+    check_adaptable(networks)
     limit_threads(settings.threads)
     trainer, runner = trainer or MinimaxTrainer(settings, rule), runner or ForwardRunner()
     for network, targets in prepare_targets(panels, networks):

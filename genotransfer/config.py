@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from genotransfer.candidates import CHAMPION_SCORE, NETWORK_METHODS
+from genotransfer.candidates import ADAPTED, CHAMPION_SCORE, NETWORK_METHODS
 from genotransfer.cluster_settings import Cluster, holds_secret
 from genotransfer.errors import StudyError
-from genotransfer.models.networks import NETWORKS, find_network
+from genotransfer.models.networks import NETWORKS, check_adaptable, find_network
 from genotransfer.panels import DEFAULT_THRESHOLDS
 from genotransfer.registry_settings import Registry
 from genotransfer.retraining_settings import Retraining
@@ -459,6 +459,11 @@ class Study(Settings):
         if self.genotypes.kind == "simulated" and self.splits.final is None:
             raise ValueError("splits.final must be a number when genotypes are simulated")
         check_study(self)
+        if ADAPTED in self.transfer.methods:
+            try:
+                check_adaptable(self.models.networks)
+            except StudyError as error:
+                raise ValueError(str(error)) from error
         lacking = sorted(set(self.phenotype_names) - set(self.models.champions))
         if CHAMPION_SCORE in self.models.scores and len(self.models.scores) > 1:
             raise ValueError(

@@ -17,10 +17,9 @@ from rich.table import Table
 
 from genotransfer.config import Study, TestName
 from genotransfer.disk import explain_full_disk
-from genotransfer.errors import GenotransferError, InputError, StudyError
+from genotransfer.errors import GenotransferError, StudyError
 from genotransfer.exome_cnn.settings import KIND
 from genotransfer.release import name_release
-from genotransfer.storage import is_remote
 from genotransfer.study_files import load_study
 from pipelines import (
     comparison_commands,
@@ -31,7 +30,8 @@ from pipelines import (
     retraining_commands,
 )
 from pipelines.cluster_commands import add_cluster_commands
-from pipelines.kinds import STUDIES, AnyStudy, find_any_study, list_shipped
+from pipelines.kinds import STUDIES as STUDIES
+from pipelines.kinds import AnyStudy, find_any_study, list_shipped
 
 app = typer.Typer(
     help="Carry genotype-phenotype knowledge from a large population to a small one.",
@@ -233,17 +233,17 @@ def studies() -> None:
 
 
 def find_study(name: str, overrides: list[str] | None) -> Study:
-    """Load a transfer study by path, or by the name of a shipped one."""
-    if is_remote(name):
-        return load_study(name, overrides)
-    path = Path(name)
-    shipped = STUDIES / f"{name}.yaml"
-    if not path.is_file() and shipped.is_file():
-        path = shipped
-    if not path.is_file():
-        known = ", ".join(list_shipped("study"))
-        raise InputError("there is no such study", file=name, remedy=f"Give a file or one of: {known}")
-    return load_study(path, overrides)
+    """Load a transfer study by path, or by the name of a shipped one.
+
+    Raises
+    ------
+    StudyError
+        It is a study of another kind.
+    """
+    kind, study = find_any_study(name, overrides)
+    if not isinstance(study, Study):
+        raise StudyError(f"{name} is of the pipeline {kind!r}; this command takes transfer studies.")
+    return study
 
 
 def _show_run(folder: Path, console: Console) -> None:

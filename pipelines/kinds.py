@@ -173,7 +173,7 @@ def find_any_study(name: str, overrides: list[str] | None = None) -> tuple[str, 
 def list_shipped(kind: str | None = None) -> list[str]:
     """Return the names of the studies that are shipped, of one kind or of all."""
     folders = dict.fromkeys(one.folder for one in ([KINDS[kind]] if kind else KINDS.values()))
-    return [path.stem for folder in folders for path in sorted(folder.glob("*.yaml"))]
+    return [name for folder in folders for name in sorted(path.stem for path in folder.glob("*.yaml"))]
 
 
 def _find_file(name: str) -> Path:

@@ -43,11 +43,9 @@ from pipelines.containers import (
 )
 from pipelines.kinds import KINDS, AnyStudy
 from pipelines.progress import show_progress
-from pipelines.run_folder import RunFolder
+from pipelines.run_folder import KIND_MARK, RunFolder
 
-# In the folder of a run of another pipeline than a transfer study's, of one that is a retraining, and of
-# one whose tasks go into containers.
-KIND_MARK = "pipeline"
+# In the folder of a run that is a retraining, and of one whose tasks go into containers.
 RETRAINING_MARK = "retraining"
 CONTAINERS_MARK = "containers"
 

@@ -11,12 +11,14 @@ from genotransfer.config import Study
 from genotransfer.errors import InputError
 from genotransfer.study_files import load_study
 
+# In the folder of a run of another pipeline than a transfer study's: the name of its kind.
+KIND_MARK = "pipeline"
 FITTING_TASKS = ("train_baselines", "train_scores", "transfer_models")
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of a run that `pipelines.local.run_study` made; it may have been moved since."""
+    """The folder of a run of a transfer study that `pipelines.local.run_study` made; it may have been moved since."""
 
     path: Path
 
@@ -27,8 +29,15 @@ class RunFolder:
         Raises
         ------
         InputError
-            The folder is no run's.
+            The folder is no run's, or that of another kind of study.
         """
+        if (self.path / KIND_MARK).exists():
+            kind = (self.path / KIND_MARK).read_text().strip()
+            raise InputError(
+                f"this is the folder of a run of the pipeline {kind!r}",
+                file=self.path,
+                remedy="Name the run of a transfer study",
+            )
         if not (self.path / "artifacts").is_dir():
             raise InputError(
                 "this is no folder of a run",

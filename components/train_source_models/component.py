@@ -17,7 +17,7 @@ def train_source_models(
 
     Args:
         planned: The study.
-        family: ann, gru, lstm or bilstm; none in a study without networks.
+        family: ann, gru, lstm, bilstm or cnn; none in a study without networks.
         cohorts: Labels and panels of all phenotypes.
         source_genotypes: The large population.
         models: One network for each phenotype, panel and architecture, and the learning curves.

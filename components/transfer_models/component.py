@@ -20,7 +20,7 @@ def transfer_models(
 
     Args:
         planned: The study.
-        family: ann, gru, lstm or bilstm; none in a study without networks.
+        family: ann, gru, lstm, bilstm or cnn; none in a study without networks.
         cohorts: Labels and panels of all phenotypes.
         source_models: The family's networks, trained on the source.
         source_genotypes: The large population.

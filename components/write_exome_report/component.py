@@ -45,7 +45,7 @@ def write_exome_report(
     from genotransfer.exome_cnn import plan
     from genotransfer.exome_cnn import report as stage
 
-    with report_task("write_report"):
+    with report_task("write_exome_report"):
         expect(planned, StudyFacts)
         expect(results, ExomeResultsFacts)
         expect(genotypes, ExomeFacts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +106,21 @@ def count_trainable_depths(name: str) -> int:
 def reads_genotypes(name: str) -> bool:
     """Return whether a network tells genotypes apart, on the scale of `Standardiser.count_copies`."""
     return find_network(name).form == "3d"
+
+
+def check_adaptable(names: Iterable[str]) -> None:
+    """Check that networks can learn by minimax entropy, method ``deep_adapted``.
+
+    Raises
+    ------
+    StudyError
+        One is convolutional: statistics of batches of two populations would enter each other.
+    """
+    found = [name for name in names if find_network(name).family == CNN]
+    if found:
+        raise StudyError(
+            f"deep_adapted is not for convolutional networks, as {found[0]} is. Leave the method or the network out."
+        )
 
 
 def keeps_width(name: str, window: int | None) -> bool:

@@ -21,6 +21,7 @@ from genotransfer.training.jobs import Weights
 
 # Kernel, scale, offset, moving mean, moving variance; kernel and bias.
 BLOCK_ARRAYS, DENSE_ARRAYS = 5, 2
+MOVING = (3, 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +33,13 @@ class ConvolutionalModel:
     spec : of the network.
     depth : trainable layers that it has.
     precision : a Keras dtype policy, e.g. ``mixed_bfloat16``: of products and convolutions.
+    frozen : so many of these layers, the lowest, are as at prediction in training too.
     """
 
     spec: NetworkSpec
     depth: int
     precision: str = "float32"
+    frozen: int = 0
 
     @property
     def n_blocks(self) -> int:
@@ -50,8 +53,15 @@ class ConvolutionalModel:
 
     @property
     def moving(self) -> tuple[int, ...]:
-        """Places of the arrays that are no weights to train but moving means and variances."""
-        return tuple(BLOCK_ARRAYS * block + at for block in range(self.n_blocks) for at in (3, 4))
+        """Places of the moving means and variances that training moves."""
+        blocks = range(self.frozen, self.n_blocks)
+        return tuple(BLOCK_ARRAYS * block + at for block in blocks for at in MOVING)
+
+    @property
+    def learnt(self) -> list[int]:
+        """Places of the arrays that have a gradient."""
+        start, end = sum(self.layer_sizes[: self.frozen]), sum(self.layer_sizes)
+        return [at for at in range(start, end) if at not in self.moving]
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
@@ -135,22 +145,21 @@ class ConvolutionalModel:
             drops = [_Drop(rate, training[0][at], training[1]) for at, rate in enumerate(rates)]
             # The lowest layer of a whole network has none below it.
             drops = [None, *drops] if whole else drops
+            drops[: self.frozen] = [None] * self.frozen
         outputs: list[Any] = []
         moved: list[Any] = []
-        at = 0
+        at, dropped = 0, False
         for position, drop in enumerate(drops):
+            if drop is not None and not dropped:
+                hidden = drop.apply(hidden)
+            dropped = False
             if position < self.n_blocks:
-                if position == 0 and drop is not None:
-                    hidden = drop.apply(hidden)
-                above = drops[position + 1]
-                lowest = whole and position == 0
+                above = drops[position + 1] if position >= self.frozen else None
+                dropped, lowest = above is not None, whole and position == 0
                 hidden, statistics = self._run_block(hidden, weights[at : at + BLOCK_ARRAYS], above, lowest)
                 moved += statistics
                 at += BLOCK_ARRAYS
             else:
-                # Above a block, it has been dropped from already.
-                if drop is not None and (position > self.n_blocks or not position):
-                    hidden = drop.apply(hidden)
                 if len(hidden.shape) > 2:
                     hidden = tf.reshape(hidden, [tf.shape(hidden)[0], tf.shape(weights[at])[0]])
                 hidden = self._compute(_multiply, hidden, weights[at]) + weights[at + 1]
@@ -231,11 +240,14 @@ class ConvolutionalModel:
         return tf.cast(function(tf.cast(x, tf.bfloat16), tf.cast(kernel, tf.bfloat16)), tf.float32)
 
 
-def open_convolutional(network: str, depth: int, precision: str = "float32") -> ConvolutionalModel:
-    """Return the top `depth` trainable layers of a convolutional network."""
+def open_convolutional(
+    network: str, depth: int | None = None, precision: str = "float32", frozen: int = 0
+) -> ConvolutionalModel:
+    """Return the top `depth` trainable layers of a convolutional network, or all of them."""
     spec = find_network(network)
     assert spec.family == CNN, f"{network} has no convolutions"
-    return ConvolutionalModel(spec, depth, precision)
+    depth = count_trainable_depths(network) if depth is None else depth
+    return ConvolutionalModel(spec, depth, precision, frozen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,20 +274,18 @@ class _Drop:
 
         drawn = tf.random.stateless_uniform(tf.shape(x), tf.stack([self.seed, self.step]))
 
-        @tf.custom_gradient
-        def run(x: Any) -> Any:
+        def run(x: Any) -> tuple[Any, Any]:
             out = tf.nn.relu(x) * tf.cast(drawn >= self.rate, tf.float32)
             return out, lambda gradient: tf.raw_ops.ReluGrad(gradients=gradient, features=out)
 
-        return run(x)
+        return tf.custom_gradient(run)(x)
 
 
 def _multiply(x: Any, kernel: Any) -> Any:
     """Return the product of `x` (n, p) and a kernel; with a gradient for few rows and long kernels."""
     import tensorflow as tf
 
-    @tf.custom_gradient
-    def run(x: Any, kernel: Any) -> Any:
+    def run(x: Any, kernel: Any) -> tuple[Any, Any]:
         def differentiate(gradient: Any) -> tuple[Any, Any]:
             # Half the time of the same product the other way round.
             below = tf.transpose(tf.matmul(kernel, gradient, transpose_b=True))
@@ -283,7 +293,7 @@ def _multiply(x: Any, kernel: Any) -> Any:
 
         return tf.matmul(x, kernel), differentiate
 
-    return run(x, kernel)
+    return tf.custom_gradient(run)(x, kernel)
 
 
 def _normalise(y: Any, scale: Any, offset: Any) -> tuple[Any, Any, Any]:

@@ -84,6 +84,11 @@ class OpenedModel:
         """Places of arrays that are not weights to train: there are none."""
         return ()
 
+    @property
+    def learnt(self) -> list[int]:
+        """Places of the arrays that have a gradient: all."""
+        return list(range(len(self.model.trainable_variables)))
+
     def draw_seeds(self, seed: int) -> np.ndarray:
         """Return the seeds of its dropout layers, int32 (0,): it has none."""
         return np.zeros(0, np.int32)

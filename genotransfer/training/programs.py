@@ -111,7 +111,7 @@ class Program:
             [make_variable(shape, stacked) for shape in opened.shapes] for _ in range(2)
         )
         # Moving statistics are kept with the weights, and moved by no gradient.
-        self._learnt = [at for at in range(len(opened.shapes)) if at not in opened.moving]
+        self._learnt = opened.learnt
         self._momenta, self._squares = (
             [make_variable(opened.shapes[at], stacked) for at in self._learnt] for _ in range(2)
         )

@@ -42,6 +42,7 @@ from genotransfer.training.programs import Batches, Program, Run
 from genotransfer.training.stacks import (
     Prepared,
     arrange_batches,
+    count_feature_bytes,
     estimate_bytes,
     group_jobs,
     split_group,
@@ -104,7 +105,7 @@ class StackedTrainer:
         stack_whole = on_gpu if self._stack_whole is None else self._stack_whole
         budget = choose_memory_budget(settings.memory_gib)
         buckets = self._buckets if compiled else ()
-        prepared = [self._prepare(job) for job in jobs]
+        prepared = [self._prepare(job, budget) for job in jobs]
         for group in group_jobs(prepared, buckets):
             first = prepared[group[0]]
             size = estimate_bytes(first)
@@ -119,7 +120,7 @@ class StackedTrainer:
             for positions in split_group(group, 1 if alone else min(budget // size, MOST_IN_STACK)):
                 stack = [prepared[position] for position in positions]
                 self.n_passes += 1
-                if alone and first.is_whole and size > budget:
+                if alone and first.features is None and size > budget:
                     runs = [train_in_blocks(shape, stack[0], settings, budget)]
                 else:
                     runs = shape.train(stack)
@@ -129,13 +130,15 @@ class StackedTrainer:
                         progress(trained)
                     yield trained
 
-    def _prepare(self, job: TrainingJob) -> Prepared:
+    def _prepare(self, job: TrainingJob, budget: int) -> Prepared:
         depth = check_job(job)
         weights = job.initial_weights
         if weights is None:
             weights = draw_weights(job.network, job.train.dosages.shape[1], window=job.window, seed=job.seed)
         one = Prepared(job, depth, weights)
-        return one if one.is_whole else replace(one, features=self._run_frozen(job, weights, depth))
+        if one.is_whole or count_feature_bytes(one) > budget:
+            return one
+        return replace(one, features=self._run_frozen(job, weights, depth))
 
     def _run_frozen(self, job: TrainingJob, weights: Weights, depth: int) -> tuple[np.ndarray, np.ndarray]:
         """Return what the first layer puts out, or the highest frozen one of a CNN, on TD and on VD."""
@@ -170,7 +173,7 @@ class StackedTrainer:
         # Only the number of time steps of a window depends on the number of variants.
         width = job.train.dosages.shape[1] if job.window is not None else None
         frozen = one.depth if find_network(job.network).family == CNN else one.is_whole
-        key = (job.network, job.window, width, frozen, settings, stacked, compiled)
+        key = (job.network, job.window, width, frozen, one.features is None, settings, stacked, compiled)
         if key not in self._shapes:
             buckets = self._buckets if compiled else ()
             self._shapes[key] = Shape(one, settings, buckets, stacked=stacked, compiled=compiled)
@@ -197,7 +200,11 @@ class Shape:
         network, window = one.job.network, one.job.window
         opened: OpenedModel | ConvolutionalModel
         if find_network(network).family == CNN:
-            opened = open_convolutional(network, one.depth, settings.precision)
+            if one.features is None:
+                frozen = count_trainable_depths(network) - one.depth
+                opened = open_convolutional(network, None, settings.precision, frozen)
+            else:
+                opened = open_convolutional(network, one.depth, settings.precision)
         elif one.is_whole and window is None:
             opened = open_network(network)
         else:
@@ -208,7 +215,9 @@ class Shape:
             opened.compute_in(settings.precision)
         self._settings, self._buckets, self._compiled = settings, buckets, compiled
         self._opened, self._arrays = opened, opened.layer_sizes
-        self.program = Program(opened, settings, stacked=stacked, dosages=one.is_whole, compiled=compiled)
+        self.program = Program(
+            opened, settings, stacked=stacked, dosages=one.features is None, compiled=compiled
+        )
 
     def choose_width(self, one: Prepared) -> int:
         """Return the width at which the program takes a network."""

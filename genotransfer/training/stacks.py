@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from genotransfer.models.networks import count_trainable_depths, keeps_width
+from genotransfer.models.cnn import N_BLOCKS, list_pooled
+from genotransfer.models.networks import CNN, count_trainable_depths, find_network, keeps_width
 from genotransfer.training.jobs import TrainingJob, TrainingSettings, Weights, batch_order
 from genotransfer.training.programs import Batches
 from genotransfer.training.widths import find_width, widen_inputs
@@ -32,7 +34,7 @@ class Prepared:
     depth : how many weighted layers are trained, from the top.
     weights : all first weights of the network, at its own width.
     features : what the first layer puts out for TD and VD, where it is frozen; else None. Of a convolutional
-        network it is the highest frozen layer, not the first.
+        network it is the highest frozen layer, not the first; None where that fills too much memory.
     """
 
     job: TrainingJob
@@ -140,8 +142,23 @@ def estimate_bytes(one: Prepared) -> int:
     rows = len(job.train.labels) + len(job.validation.labels)
     if one.features is not None:
         return 5 * _count_bytes(one.weights) + _count_bytes(one.features)
-    # Weights, two moments, the best ones and the gradient.
-    return 5 * _count_bytes(one.weights) + BYTES_A_DOSAGE * rows * len(job.standardiser.mean)
+    # Weights, two moments, the best ones and the gradient. A convolutional network's batches are
+    # standardised one by one, and the whole stays int8.
+    each = 1 if find_network(job.network).family == CNN else BYTES_A_DOSAGE
+    return 5 * _count_bytes(one.weights) + each * rows * len(job.standardiser.mean)
+
+
+def count_feature_bytes(one: Prepared) -> int:
+    """Return how many bytes the outputs of the highest frozen layer take; 0 where that is little.
+
+    A convolution puts out more than it reads. Where it does not fit, it is run again for each batch.
+    """
+    spec, n_frozen = find_network(one.job.network), count_trainable_depths(one.job.network) - one.depth
+    if spec.family != CNN or n_frozen > N_BLOCKS:
+        return 0
+    rows = len(one.job.train.labels) + len(one.job.validation.labels)
+    positions = list_pooled(spec.form, len(one.job.standardiser.mean))[n_frozen]
+    return 4 * rows * spec.filters * math.prod(positions)
 
 
 def _count_bytes(arrays: Iterable[np.ndarray]) -> int:

@@ -73,7 +73,7 @@ def test_the_resumed_run_does_nothing_again(run):
         ("track_exome", ""),
         ("train_exome_networks", "2d"),
         ("train_exome_networks", "dense"),
-        ("write_report", ""),
+        ("write_exome_report", ""),
     ]
     assert (run / "pipeline").read_text() == "exome-cnn"
 

@@ -6,9 +6,11 @@ import pytest
 
 from genotransfer.config import Study
 from genotransfer.errors import InputError, StudyError
+from pipelines.cli import find_study
 from pipelines.exome_cnn_commands import exome_cnn
 from pipelines.kinds import KINDS, STUDIES, find_any_study, list_shipped
 from pipelines.local import resume_run
+from pipelines.run_folder import RunFolder
 
 
 def test_a_study_that_names_no_pipeline_is_a_transfer_study():
@@ -54,6 +56,15 @@ def test_a_run_of_a_pipeline_that_is_not_here_is_not_resumed(tmp_path):
     (tmp_path / "pipeline").write_text("nosuch")
     with pytest.raises(InputError, match="a run of the pipeline 'nosuch', which this release does not have"):
         resume_run(tmp_path)
+    with pytest.raises(InputError, match="this is the folder of a run of the pipeline 'nosuch'"):
+        _ = RunFolder(tmp_path).study
+
+
+def test_a_command_of_transfer_studies_takes_no_other():
+    with pytest.raises(
+        StudyError, match="exome-cnn is of the pipeline 'exome-cnn'; this command takes transfer"
+    ):
+        find_study("exome-cnn", [])
 
 
 def test_the_command_of_exomes_takes_their_studies_only(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from genotransfer.study_files import load_study, parse_study
 from pipelines.cli import STUDIES
 from pipelines.containers import PASSED, _drop_within, _follow_links, list_local_files
+from tests.exome_cnn_support import make_study
 from tests.integration.support import COHORTS, make_cohorts
 
 
@@ -34,6 +35,16 @@ def test_a_link_brings_what_it_leads_to(tmp_path):
     (tmp_path / "data/near.bed").symlink_to(tmp_path / "far.bed")
     (tmp_path / "data/broken.bed").symlink_to(tmp_path / "none")
     assert _follow_links([tmp_path / "data"]) == [tmp_path / "data", tmp_path / "far.bed"]
+
+
+def test_a_study_of_an_exome_names_its_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.vcf", "a.tsv", "b.tsv", "secret.txt"):
+        (tmp_path / name).write_text("x")
+    files = {"kind": "files", "genotypes": "a.vcf", "phenotypes": "b.tsv", "column": "scz"}
+    study = make_study(exome=files)
+    assert list_local_files(study) == [tmp_path / name for name in ("a.tsv", "a.vcf", "b.tsv")]
+    assert list_local_files(make_study()) == []
 
 
 def test_files_in_a_bucket_and_words_are_none_of_this_machine(tmp_path, monkeypatch):
