@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from genotransfer.models.networks import NetworkSpec
 
 FORMS = ("1d", "2d", "3d")
-# The rate of dropout, momentum and epsilon are Keras's names; the last two its defaults.
+# Of batch normalisation the names are Keras's. Its momentum of .99 would lag behind an epoch of few steps,
+# and so would early stopping.
 KERNEL, POOL = 3, 2
 BLOCK_DROPOUT, DENSE_DROPOUT = 0.25, 0.5
-MOMENTUM, EPSILON = 0.99, 1e-3
+MOMENTUM, EPSILON = 0.9, 1e-3
 N_BLOCKS = 2
 FILTERS, DENSE = 32, (100,)
 MOST_FILTERS, MOST_UNITS, MOST_DENSE = 256, 1000, 3

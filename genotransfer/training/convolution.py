@@ -17,6 +17,7 @@ import numpy as np
 
 from genotransfer.models import cnn
 from genotransfer.models.networks import CNN, NetworkSpec, count_trainable_depths, find_network
+from genotransfer.training.convolution_layers import Drop, foresee_moments, multiply_long, normalise_batch
 from genotransfer.training.jobs import Weights
 
 # Kernel, scale, offset, moving mean, moving variance; kernel and bias.
@@ -142,7 +143,7 @@ class ConvolutionalModel:
         drops: list[Any] = [None] * self.depth
         if training is not None:
             rates = self._rates[-len(self.dropouts) :]
-            drops = [_Drop(rate, training[0][at], training[1]) for at, rate in enumerate(rates)]
+            drops = [Drop(rate, training[0][at], training[1]) for at, rate in enumerate(rates)]
             # The lowest layer of a whole network has none below it.
             drops = [None, *drops] if whole else drops
             drops[: self.frozen] = [None] * self.frozen
@@ -162,7 +163,7 @@ class ConvolutionalModel:
             else:
                 if len(hidden.shape) > 2:
                     hidden = tf.reshape(hidden, [tf.shape(hidden)[0], tf.shape(weights[at])[0]])
-                hidden = self._compute(_multiply, hidden, weights[at]) + weights[at + 1]
+                hidden = self._compute(multiply_long, hidden, weights[at]) + weights[at + 1]
                 at += DENSE_ARRAYS
                 if position < self.depth - 1:
                     hidden = tf.nn.relu(hidden)
@@ -187,7 +188,7 @@ class ConvolutionalModel:
         return tf.reshape(x, [-1, side, side, x.shape[-1]])
 
     def _run_block(
-        self, x: Any, weights: list[Any], drop: _Drop | None, lowest: bool
+        self, x: Any, weights: list[Any], drop: Drop | None, lowest: bool
     ) -> tuple[Any, list[Any]]:
         """Return what a block puts out; in training, dropped from, and its new moving mean and variance.
 
@@ -209,10 +210,10 @@ class ConvolutionalModel:
             scale, offset = scale * drop.growth, offset * drop.growth
         shift = None
         if drop is not None and not lowest:
-            y, mean, variance = _normalise(self._compute(convolve, x, kernel), scale, offset)
+            y, mean, variance = normalise_batch(self._compute(convolve, x, kernel), scale, offset)
         else:
             if drop is not None:
-                mean, variance = _foresee_moments(x, kernel)
+                mean, variance = foresee_moments(x, kernel)
             # Normalised by the kernel itself.
             size = scale * tf.math.rsqrt(variance + cnn.EPSILON)
             y, shift = self._compute(convolve, x, kernel * size), offset - mean * size
@@ -248,92 +249,3 @@ def open_convolutional(
     assert spec.family == CNN, f"{network} has no convolutions"
     depth = count_trainable_depths(network) if depth is None else depth
     return ConvolutionalModel(spec, depth, precision, frozen)
-
-
-@dataclass(frozen=True, eq=False)
-class _Drop:
-    """A dropout layer at one step: what Keras's layer of that seed does."""
-
-    rate: float
-    seed: Any
-    step: Any
-
-    @property
-    def growth(self) -> float:
-        """By what the values that are kept are multiplied."""
-        return 1 / (1 - self.rate)
-
-    def apply(self, x: Any) -> Any:
-        import tensorflow as tf
-
-        return tf.nn.experimental.stateless_dropout(x, rate=self.rate, seed=tf.stack([self.seed, self.step]))
-
-    def apply_rectified(self, x: Any) -> Any:
-        """Rectify and drop, without the growth; the gradient passes where something came out."""
-        import tensorflow as tf
-
-        drawn = tf.random.stateless_uniform(tf.shape(x), tf.stack([self.seed, self.step]))
-
-        def run(x: Any) -> tuple[Any, Any]:
-            out = tf.nn.relu(x) * tf.cast(drawn >= self.rate, tf.float32)
-            return out, lambda gradient: tf.raw_ops.ReluGrad(gradients=gradient, features=out)
-
-        return tf.custom_gradient(run)(x)
-
-
-def _multiply(x: Any, kernel: Any) -> Any:
-    """Return the product of `x` (n, p) and a kernel; with a gradient for few rows and long kernels."""
-    import tensorflow as tf
-
-    def run(x: Any, kernel: Any) -> tuple[Any, Any]:
-        def differentiate(gradient: Any) -> tuple[Any, Any]:
-            # Half the time of the same product the other way round.
-            below = tf.transpose(tf.matmul(kernel, gradient, transpose_b=True))
-            return below, tf.matmul(x, gradient, transpose_a=True)
-
-        return tf.matmul(x, kernel), differentiate
-
-    return tf.custom_gradient(run)(x, kernel)
-
-
-def _normalise(y: Any, scale: Any, offset: Any) -> tuple[Any, Any, Any]:
-    """Return `y` (n, h, w, filters) normalised by the batch, with its mean and variance."""
-    import tensorflow as tf
-
-    normal, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=y, scale=scale, offset=offset, mean=[], variance=[], epsilon=cnn.EPSILON, is_training=True
-    )
-    # TensorFlow's is that of a sample, Keras's that of these values.
-    n = tf.cast(tf.reduce_prod(tf.shape(y)[:-1]), tf.float32)
-    return normal, mean, variance * tf.maximum(n - 1, 1) / n
-
-
-def _foresee_moments(x: Any, kernel: Any) -> tuple[Any, Any]:
-    """Return mean and variance, by filter, of what a kernel makes of `x`, before it makes it.
-
-    They are those of a weighted sum: of the values that the kernel meets, as many as it has weights for
-    a filter, the means and covariances. These are few, where `x` has few channels.
-    """
-    import tensorflow as tf
-
-    height, width, channels, filters = kernel.shape
-    margins = [[0, 0], [height // 2] * 2, [width // 2] * 2, [0, 0]]
-    padded = tf.pad(x, margins)
-    size = tf.shape(x)
-    met = tf.stack(
-        [
-            padded[:, row : row + size[1], column : column + size[2], channel]
-            for row in range(height)
-            for column in range(width)
-            for channel in range(channels)
-        ]
-    )
-    met = tf.reshape(met, [height * width * channels, -1])
-    n = tf.cast(tf.shape(met)[1], tf.float32)
-    means = tf.reduce_mean(met, axis=1, keepdims=True)
-    covariances = tf.matmul(met, met, transpose_b=True) / n - means * tf.transpose(means)
-    weights = tf.reshape(kernel, [-1, filters])
-    return (
-        tf.reduce_sum(means * weights, axis=0),
-        tf.reduce_sum(weights * tf.matmul(covariances, weights), axis=0),
-    )

@@ -22,9 +22,10 @@ import numpy as np
 from genotransfer.models.networks import count_trainable_depths, list_trainable
 from genotransfer.models.standardise import Standardiser
 from genotransfer.splits import LabelledSamples
+from genotransfer.training.adam import apply_adam, compute_powers, make_variable
 from genotransfer.training.jobs import Weights
 from genotransfer.training.opened import OpenedModel, close_network, open_network
-from genotransfer.training.programs import apply_adam, compute_powers, make_variable, standardise_dosages
+from genotransfer.training.programs import standardise_dosages
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int32
 
+from genotransfer.training.adam import apply_adam, compute_powers, make_variable
 from genotransfer.training.convolution import ConvolutionalModel
 from genotransfer.training.jobs import TrainingSettings, Weights
 from genotransfer.training.opened import OpenedModel
 from genotransfer.training.rates import Plateau, list_rates
 
-# Adam's constants, as in Keras.
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 # Rows of VD that a convolutional network is measured on at a time.
 LATE_ROWS = 64
 
@@ -400,58 +399,9 @@ def _sum_up(logits: Any, y: Any, counts: Any) -> tuple[Any, Any, Any]:
     return tf.reduce_sum(losses * counts), tf.reduce_sum(right * counts), tf.reduce_sum(counts)
 
 
-def compute_powers(step: Any) -> list[Any]:
-    """Return both of Adam's constants to the power of the step, which counts from 1."""
-    import tensorflow as tf
-
-    return [tf.pow(beta, tf.cast(step, tf.float32)) for beta in (BETA_1, BETA_2)]
-
-
-def apply_adam(
-    variable: Any, momentum: Any, square: Any, gradient: Any, powers: list[Any], rate: Any
-) -> None:
-    """Take one of Adam's steps with a variable, in a traced function.
-
-    Parameters
-    ----------
-    rate : the learning rate; or one for each network of a stack, (n_models,).
-    """
-    import tensorflow as tf
-
-    if getattr(rate, "shape", ()) != ():
-        # TensorFlow's operation knows one rate.
-        momentum.assign_add((gradient - momentum) * (1 - BETA_1))
-        square.assign_add((tf.square(gradient) - square) * (1 - BETA_2))
-        size = rate * tf.sqrt(1 - powers[1]) / (1 - powers[0])
-        size = tf.reshape(size, [-1, *[1] * (len(gradient.shape) - 1)])
-        variable.assign_sub(momentum * size / (tf.sqrt(square) + EPSILON))
-        return
-    tf.raw_ops.ResourceApplyAdam(
-        var=variable.handle,
-        m=momentum.handle,
-        v=square.handle,
-        beta1_power=powers[0],
-        beta2_power=powers[1],
-        lr=rate,
-        beta1=BETA_1,
-        beta2=BETA_2,
-        epsilon=EPSILON,
-        grad=gradient,
-    )
-
-
 def standardise_dosages(x: Any, mean: Any, sd: Any) -> Any:
     """Return int8 dosages (..., n_samples, n_variants) as `Standardiser.transform` does, float32."""
     import tensorflow as tf
 
     values = (tf.cast(x, tf.float32) - mean[..., None, :]) / sd[..., None, :]
     return tf.where(x < 0, 0.0, values)
-
-
-def make_variable(shape: tuple[int | None, ...], stacked: bool = False) -> Any:
-    """Return a variable of zeros that takes any size where the shape has None, and any number if stacked."""
-    import tensorflow as tf
-
-    shape = (None, *shape) if stacked else shape
-    empty = np.zeros([0 if size is None else size for size in shape], np.float32)
-    return tf.Variable(empty, shape=tf.TensorShape(shape), trainable=False)

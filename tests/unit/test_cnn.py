@@ -5,6 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.arithmetic import count_multiplications
+from genotransfer.adaptation import adapt_networks
+from genotransfer.config import Study
 from genotransfer.errors import InputError, StudyError
 from genotransfer.models import predictors
 from genotransfer.models.cnn import count_side, name_cnn
@@ -18,10 +21,14 @@ from genotransfer.models.networks import (
     find_network,
     list_trainable,
 )
+from genotransfer.models.source_models import save_source_models
 from genotransfer.models.standardise import Standardiser, fit_standardiser
 from genotransfer.models.store import NetworkPredictor, load_predictor, save_predictor
+from genotransfer.training.api import get_trainer
 from genotransfer.training.forward import ForwardRunner
-from genotransfer.training.jobs import restore_model
+from genotransfer.training.jobs import TrainingSettings, restore_model
+from genotransfer.transfer import train_source_networks, transfer_networks
+from tests.unit.test_transfer import PANELS
 
 SMALL = ["cnn_1d_f3_d5", "cnn_2d_f3_d5x4", "cnn_3d_f3_d5"]
 # One variant, a square, and one that is filled up.
@@ -164,3 +171,42 @@ def test_only_networks_that_read_genotypes_take_copies():
     assert np.array_equal(fit_standardiser("cnn_2d", dosages).mean, Standardiser.fit(dosages).mean)
     copies = fit_standardiser("cnn_3d", dosages)
     assert np.array_equal(copies.transform(dosages), [[1, 2], [3, 0], [2, 2]])
+
+
+def test_transfer_carries_networks_in_all_forms(tmp_path):
+    networks, panel = ["cnn_2d_f8_d16", "cnn_3d_f8_d16"], PANELS[0]
+    settings = TrainingSettings(
+        epochs=25, patience=25, learning_rate=0.01, schedule="cosine", plateau_factor=0.5
+    )
+    trainer = get_trainer()
+    trained = train_source_networks("5_1", [panel], networks, trainer, settings, 7)
+    sources = save_source_models(tmp_path / "sources", trained)
+    found = list(
+        transfer_networks("5_1", [panel], sources, networks, trainer, settings, 7, classifiers=["cart"])
+    )
+    assert len(found) == len(networks) * (1 + 1 + 4)
+    for one in found:
+        ed = panel.target["ED"]
+        accuracy = ((one.predictor.score(ed.dosages) > 0.5) == ed.labels).mean()
+        assert one.candidate.ed_accuracy == pytest.approx(accuracy, abs=1e-12), one.candidate.key
+    simple = [one for one in found if one.candidate.method == "deep_simple"]
+    assert min(one.candidate.source_ed_accuracy for one in simple) > 0.7
+    assert [one.predictor.standardiser.mean[0] == -1 for one in simple] == [False, True]
+    with pytest.raises(StudyError, match="not for convolutional networks"):
+        list(adapt_networks("5_1", [panel], sources, networks, settings, 7))
+
+
+def test_a_study_names_them_by_their_sizes():
+    study = Study(name="x", models={"networks": ["ann_1", "cnn_2d_f64_d1000", "cnn_1d"]})
+    assert study.families == ["ann", "cnn"]
+    assert study.networks_of("cnn") == ["cnn_2d_f64_d1000", "cnn_1d"]
+    with pytest.raises(ValueError, match="1 to 256 filters"):
+        Study(name="x", models={"networks": ["cnn_2d_f999_d10"]})
+    with pytest.raises(ValueError, match="deep_adapted is not for"):
+        Study(name="x", models={"networks": ["cnn_1d"]}, transfer={"methods": ["deep_adapted"]})
+
+
+def test_multiplications_are_those_of_every_position():
+    # 11 positions, then 6 and 3; 3 values of 1 and of 3 channels for each of 3 filters.
+    assert count_multiplications("cnn_1d_f3_d5", 11) == [11 * 9, 6 * 27, 3 * 3 * 5, 10]
+    assert count_multiplications("cnn_3d_f3_d5", 9) == [9 * 9 * 9, 4 * 9 * 9, 1 * 3 * 5, 10]
