@@ -196,6 +196,23 @@ class PredictionFacts(ArtifactFacts):
     n_warnings: int
 
 
+class PeopleFacts(ArtifactFacts):
+    """A folder with a fileset and a phenotype of each population, and the folds of the target's people."""
+
+    kind: Literal["people"] = "people"
+    study: str
+    n_source: int
+    n_target: int
+    n_variants: int
+
+
+class JudgedFacts(ArtifactFacts):
+    """A folder with what cross-validation found of one model."""
+
+    kind: Literal["judged"] = "judged"
+    model: str
+
+
 class ExomeFacts(ArtifactFacts):
     """A folder with an exome's fileset ``genotypes``, its genes, and what is known of it; no phenotype."""
 
@@ -283,6 +300,8 @@ TITLES = {
     "landing": "New cohorts",
     "drift": "Drift",
     "prediction": "Predictions",
+    "people": "People of {study}, dealt to folds",
+    "judged": "Judgement of {model}",
     "exome": "Exome of {n_samples} people",
     "exome labels": "Cases and controls",
     "exome folds": "Folds and their variants",

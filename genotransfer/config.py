@@ -209,6 +209,14 @@ class PhenotypeFiles(Settings):
     columns: list[PhenotypeColumn] = Field(min_length=1)
 
 
+def name_phenotypes(settings: SimulatedPhenotypes | PhenotypeFiles) -> list[str]:
+    """Return the names of phenotypes without the population: ``5_1`` is CEU_5_1 and YRI_5_1."""
+    if isinstance(settings, PhenotypeFiles):
+        return [column.name for column in settings.columns]
+    rounds = range(1, settings.iterations + 1)
+    return [f"{risk_snps}_{iteration}" for risk_snps in settings.risk_snps for iteration in rounds]
+
+
 class SplitSizes(Settings):
     """Samples that train (TD), stop early (VD) and select (ED)."""
 
@@ -502,10 +510,7 @@ class Study(Settings):
     @property
     def phenotype_names(self) -> list[str]:
         """Names of the phenotypes without the population: ``5_1`` is CEU_5_1 and YRI_5_1."""
-        if self.phenotypes.kind == "files":
-            return [column.name for column in self.phenotypes.columns]
-        rounds = range(1, self.phenotypes.iterations + 1)
-        return [f"{risk_snps}_{iteration}" for risk_snps in self.phenotypes.risk_snps for iteration in rounds]
+        return name_phenotypes(self.phenotypes)
 
     def tests_hwe_in_controls(self, phenotype: str) -> bool:
         """Say whether Hardy-Weinberg proportions are tested in a phenotype's controls, or in everybody.

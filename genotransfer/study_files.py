@@ -21,6 +21,8 @@ from genotransfer.settings import Settings
 from genotransfer.storage import is_remote, read_bytes
 
 Kind = TypeVar("Kind", bound=Settings)
+# pydantic names the branch of a union in an error's location; a key of a file never looks like it.
+BRANCHES = {"simulated", "files", "of people", "of statistics", "of values", "between bounds"}
 
 
 def load_study(path: str | Path, overrides: list[str] | None = None) -> Study:
@@ -115,10 +117,7 @@ def _explain(
 ) -> InputError:
     """Say the first thing wrong in the words of the study file, with its row."""
     first = error.errors()[0]
-    # pydantic names the branch of a union in the location; a key of the file never looks like it.
-    keys = tuple(
-        part for part in first["loc"] if part not in {"simulated", "files", "of people", "of statistics"}
-    )
+    keys = tuple(part for part in first["loc"] if part not in BRANCHES)
     dotted = _shorten(".".join(str(part) for part in keys)) or "the study"
     if first["type"] == "extra_forbidden":
         known = _known_keys(keys[:-1], kind)

@@ -22,6 +22,7 @@ from genotransfer.exome_cnn.settings import KIND
 from genotransfer.release import name_release
 from genotransfer.study_files import load_study
 from pipelines import (
+    comparison_commands,
     exome_cnn_commands,
     exome_commands,
     interpretation_commands,
@@ -43,7 +44,10 @@ AssociationTest = StrEnum("AssociationTest", list(get_args(TestName)))
 # What an interruption ends with.
 STOPPED = 130
 # How the results of a run are shown, by kind; those of a transfer study otherwise.
-SHOWN: dict[str, Callable[[Path, Console], None]] = {KIND: exome_cnn_commands.show_results}
+SHOWN: dict[str, Callable[[Path, Console], None]] = {
+    KIND: exome_cnn_commands.show_results,
+    "comparison": comparison_commands.show_comparison,
+}
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Replace a setting: key.key=value. May be given often.")
 ]
@@ -212,6 +216,7 @@ def _read_number(text: str) -> float:
 
 
 for command in (
+    *comparison_commands.COMMANDS,
     *exome_commands.COMMANDS,
     *exome_cnn_commands.COMMANDS,
     *interpretation_commands.COMMANDS,

@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 
 import yaml
 
+from genotransfer.comparison.settings import NETWORK_KINDS, ComparisonStudy
 from genotransfer.config import Study, Tracking
 from genotransfer.errors import InputError
 from genotransfer.exome_cnn.settings import KIND, ExomeCnnStudy
@@ -107,6 +108,12 @@ def _find_transfer_loops(study: Study, here: bool) -> dict[str, Any]:
     return {"phenotypes": study.phenotype_names, "families": families}
 
 
+def _find_comparison_loops(study: ComparisonStudy, here: bool) -> dict[str, Any]:
+    # Networks take longest.
+    slow = sorted(study.models, key=lambda model: model.kind not in NETWORK_KINDS)
+    return {"models": [model.name for model in slow] if here else study.model_names}
+
+
 def _find_forms(study: ExomeCnnStudy, here: bool) -> dict[str, Any]:
     # From one to three dimensions networks take longer.
     return {"forms": study.loops[::-1] if here else study.loops}
@@ -137,6 +144,15 @@ KINDS: dict[str, PipelineKind] = {
         settings=ExomeCnnStudy,
         loops=_find_forms,
         folder=STUDIES / KIND,
+    ),
+    "comparison": PipelineKind(
+        name="model-comparison",
+        module="pipelines.model_comparison",
+        pipeline="model_comparison",
+        compose="compose_comparison",
+        settings=ComparisonStudy,
+        loops=_find_comparison_loops,
+        folder=STUDIES / "comparison",
     ),
 }
 

@@ -12,7 +12,7 @@ from genotransfer.release import RELEASE_VARIABLE, name_release
 from pipelines.kinds import KINDS
 
 # The tasks that train networks, and take a GPU.
-TRAINING_TASKS = ("train-source-models", "transfer-models", "train-exome-networks")
+TRAINING_TASKS = ("train-source-models", "transfer-models", "train-exome-networks", "judge-model")
 TRACKING_TASKS = (
     "track-study",
     "register-models",
@@ -20,12 +20,13 @@ TRACKING_TASKS = (
     "train-scores",
     "measure-drift",
     "plan-retraining",
+    "track-comparison",
     "track-exome",
 )
 # What it looks at is no input that KFP knows of: what was found before may not be so now.
 LOOKING_TASK = "plan-retraining"
 # They fail by the user's mistakes alone, which no second try mends.
-PLANNING_TASKS = ("plan-study", "plan-exome-study")
+PLANNING_TASKS = ("plan-study", "plan-exome-study", "plan-comparison")
 HOUR = 3600
 DAY = 24 * HOUR
 

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from genotransfer.comparison.settings import ComparisonStudy
 from genotransfer.config import Study
 from genotransfer.exome_cnn.settings import ExomeCnnStudy
 
@@ -23,6 +24,7 @@ replaces one on the command line. An unknown key or a wrong type is an error.
 PAGES: dict[str, tuple[str, type[BaseModel]]] = {
     "study.md": ("a study", Study),
     "exome-cnn.md": ("a study of an exome", ExomeCnnStudy),
+    "comparison.md": ("a comparison of models", ComparisonStudy),
 }
 
 

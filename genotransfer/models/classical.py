@@ -133,9 +133,12 @@ def _remember_signatures(name: str) -> Iterator[None]:
 
 
 def score_cases(
-    estimator: Any, values: Float32[np.ndarray, "n_samples n_features"]
+    estimator: Any,
+    values: Float32[np.ndarray, "n_samples n_features"] | Int8[np.ndarray, "n_samples n_features"],
 ) -> Float64[np.ndarray, " n_samples"]:
     """Return each sample's score of being a case, 0 to 1; above .5 where it is predicted a case.
+
+    Values are what the estimator was fitted to; a pipeline may take dosages as they are.
 
     For an SVM it is the logistic of the decision function, which ranks samples and is not a
     calibrated probability; for the others it is the probability the trees vote.

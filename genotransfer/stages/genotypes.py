@@ -132,28 +132,54 @@ def _simulate(
         "target": study.splits.target.total,
         "final": study.splits.final,
     }
-    panels = {name: _load_panel(settings, name) for name in (study.source, study.target)}
+    return simulate_populations(settings, populations, sizes, targets, study.seed)
+
+
+def simulate_populations(
+    settings: SimulatedGenotypes,
+    populations: dict[str, str],
+    sizes: dict[str, int],
+    targets: dict[str, Path],
+    seed: int,
+) -> tuple[dict[str, Genotypes], dict[str, int]]:
+    """Simulate people of each role at the variants that the source and the target have in common.
+
+    Parameters
+    ----------
+    populations, sizes, targets : by role, the population, the number of people, and the prefix of the
+        fileset that is written; among the roles are source and target.
+
+    Returns
+    -------
+    The filesets by role, and counts of variants by name.
+
+    Raises
+    ------
+    AlignmentError
+        The populations have no variant in common.
+    """
+    names = (populations["source"], populations["target"])
+    panels = {name: _load_panel(settings, name) for name in names}
     dosages = {
         role: simulate_genotypes(
             panels[name],
             sizes[role],
             ne=settings.ne.get(name),
             theta=settings.theta,
-            generator=make_generator(study.seed, "genotypes", role),
+            generator=make_generator(seed, "genotypes", role),
         ).dosages
         for role, name in populations.items()
     }
     # Which variants are common is settled without FD.
-    polymorphic = {
-        name: panels[name].variants[_is_common(dosages[role], settings.maf)]
-        for role, name in (("source", study.source), ("target", study.target))
-    }
+    ours, theirs = (
+        panels[populations[role]].variants[_is_common(dosages[role], settings.maf)]
+        for role in ("source", "target")
+    )
     keys = ["id", "counted", "other"]
-    ours, theirs = polymorphic[study.source], polymorphic[study.target]
     common = ours[ours.set_index(keys).index.isin(theirs.set_index(keys).index)]
     if not len(common):
         raise AlignmentError(
-            f"{study.source} has {len(ours)} variants with MAF >= {settings.maf} and {study.target} "
+            f"{names[0]} has {len(ours)} variants with MAF >= {settings.maf} and {names[1]} "
             f"{len(theirs)}, none of them in both. Give panels whose legends name the same variants."
         )
     if settings.max_variants is not None and len(common) > settings.max_variants:
@@ -164,7 +190,7 @@ def _simulate(
         written[role] = Genotypes.from_dosages(
             targets[role], dosages[role][:, at], common, _name_samples(name, role, sizes[role])
         )
-    counts = {f"{study.source} variants": len(ours), f"{study.target} variants": len(theirs)}
+    counts = {f"{names[0]} variants": len(ours), f"{names[1]} variants": len(theirs)}
     return written, counts | {"common variants": len(common)}
 
 

@@ -126,7 +126,8 @@ def _split(study: Study, phenotype: str, role: str, table: pd.DataFrame, sizes: 
         raise StudyError(f"{population}_{phenotype}, splits.{role}: {error}") from error
 
 
-def _choose_model(settings: SimulatedPhenotypes) -> VarianceModel:
+def choose_variance_model(settings: SimulatedPhenotypes) -> VarianceModel:
+    """Return the shares of variance of a preset."""
     if settings.preset == "paper":
         return paper_model()
     return null_model() if settings.preset == "null" else additive_model(settings.heritability)
@@ -135,7 +136,7 @@ def _choose_model(settings: SimulatedPhenotypes) -> VarianceModel:
 def _simulate(
     study: Study, settings: SimulatedPhenotypes, phenotype: str, filesets: dict[str, Genotypes]
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any], pd.DataFrame]:
-    model = _choose_model(settings)
+    model = choose_variance_model(settings)
     n_risk = int(phenotype.split("_")[0])
     source, target, final = (filesets[role] for role in ("source", "target", "final"))
     generator = make_generator(study.seed, "risk variants", phenotype)
@@ -144,9 +145,9 @@ def _simulate(
     carried = correlate_effects(
         raw, settings.effect_correlation, model, make_generator(study.seed, "target effects", phenotype)
     )
-    drawn = _draw_liability(study, phenotype, "source", [source], at, model, raw)
+    drawn = draw_liability(study.seed, phenotype, "source", [source], at, model, raw)
     # FD and the target's other samples are one population: one scale, one kinship.
-    drawn_target = _draw_liability(study, phenotype, "target", [target, final], at, model, carried)
+    drawn_target = draw_liability(study.seed, phenotype, "target", [target, final], at, model, carried)
     tables = {
         "source": _tabulate(source, drawn, slice(None)),
         "target": _tabulate(target, drawn_target, slice(0, target.n_samples)),
@@ -173,8 +174,8 @@ def _find_drawable(
     return drawable
 
 
-def _draw_liability(
-    study: Study,
+def draw_liability(
+    seed: int,
     phenotype: str,
     role: str,
     filesets: list[Genotypes],
@@ -182,6 +183,17 @@ def _draw_liability(
     model: VarianceModel,
     raw_effects: Float64[np.ndarray, " k"],
 ) -> SimulatedPhenotype:
+    """Draw the liability of people of one population, who may lie in several filesets.
+
+    Parameters
+    ----------
+    seed : the study's.
+    phenotype, role : what the drawing is named by.
+    filesets : of the people, one after another.
+    at : positions of the risk SNPs among the variants.
+    model : shares of variance.
+    raw_effects : of the risk SNPs, before they are scaled.
+    """
     dosages = np.concatenate([one.read(at) for one in filesets])
     kinship = None
     if model.background_var > 0:
@@ -190,7 +202,7 @@ def _draw_liability(
             for start in range(0, filesets[0].n_variants, 2048)
         )
         kinship = compute_kinship(blocks, len(dosages))
-    generator = make_generator(study.seed, "liability", phenotype, role)
+    generator = make_generator(seed, "liability", phenotype, role)
     return simulate_phenotype(dosages, model, raw_effects, kinship, generator)
 
 

@@ -96,7 +96,7 @@ def _open_run(client: MlflowClient, study: TrackedStudy, uri: str, job: str, tag
     tags = {"study": study.name, "version": __version__} | tags | ({"job": job} if job else {})
     run = client.create_run(experiment_id, run_name=study.name, tags=tags)
     client.log_batch(
-        run.info.run_id, params=make_params(_flatten(json.loads(study.to_json(with_cluster=False))))
+        run.info.run_id, params=make_params(flatten(json.loads(study.to_json(with_cluster=False))))
     )
     return str(run.info.run_id)
 
@@ -127,11 +127,12 @@ def make_metrics(values: dict[str, Any], step: int = 0) -> list[Metric]:
     return [Metric(name, float(value), now, step) for name, value in numbers.items() if pd.notna(value)]
 
 
-def _flatten(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
+def flatten(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Return settings of settings by dotted names."""
     flat: dict[str, Any] = {}
     for name, value in settings.items():
         if isinstance(value, dict):
-            flat |= _flatten(value, f"{above}{name}.")
+            flat |= flatten(value, f"{above}{name}.")
         else:
             flat[f"{above}{name}"] = value
     return flat

@@ -292,9 +292,8 @@ def test_images_are_those_of_the_release(placed, tmp_path):
     assert set(list_images(plain).values()) == {images.DATA, images.TRAIN}
     assert f"genotransfer/python-data:{name_release()}" == images.DATA
     on_gpu = list_images(placed[0])
-    assert {name for name, image in on_gpu.items() if image == images.name_image("train-gpu")} == set(
-        TRAINING_TASKS
-    )
+    trained = {name for name, image in on_gpu.items() if image == images.name_image("train-gpu")}
+    assert trained == set(on_gpu) & set(TRAINING_TASKS)
     assert {name: image for name, image in on_gpu.items() if name not in TRAINING_TASKS} == {
         name: image for name, image in list_images(plain).items() if name not in TRAINING_TASKS
     }
@@ -311,7 +310,7 @@ def test_images_are_named_by_repository_tag_or_digest(tmp_path):
     named = list_images(spec)
     assert named["plan-study"] == "me/data:1"
     assert named["evaluate-final"] == f"registry.example:5000/genetics/python-train:{name_release()}"
-    assert {named[name] for name in TRAINING_TASKS} == {digest}
+    assert {image for name, image in named.items() if name in TRAINING_TASKS} == {digest}
 
 
 @pytest.mark.filterwarnings("ignore:.*have no effect in the current local runner:UserWarning")

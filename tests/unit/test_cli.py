@@ -137,7 +137,7 @@ def test_convert_tells_what_is_wrong(call, tmp_path):
 def test_studies_lists_what_is_shipped(call):
     assert call("studies") == (
         0,
-        "additive\ndemo\nnull\npaper\nreal\nreplicates\nstatistics\nexome-cnn\nexome-cnn-paper\n",
+        "additive\ndemo\nnull\npaper\nreal\nreplicates\nstatistics\nexome-cnn\nexome-cnn-paper\ncomparison\n",
         "",
     )
 
@@ -164,7 +164,7 @@ def test_an_unknown_study_is_told_with_the_known_ones(call, tmp_path):
     assert (
         error
         == "Error nosuch: there is no such study. Give a file or one of: additive, demo, null, paper, real, "
-        "replicates, statistics, exome-cnn, exome-cnn-paper.\n"
+        "replicates, statistics, exome-cnn, exome-cnn-paper, comparison.\n"
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["study.md", "exome-cnn.md"])
+@pytest.mark.parametrize("name", ["study.md", "exome-cnn.md", "comparison.md"])
 def test_the_reference_is_up_to_date(name):
     tool = runpy.run_path(str(ROOT / "tools/describe_study.py"))
     page = (ROOT / "docs/reference" / name).read_text()
