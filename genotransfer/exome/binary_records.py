@@ -56,7 +56,7 @@ class BinarySite(Site):
             return WideCalls(unknown, unknown)
         values = found.reshape(self.n_samples, -1)
         if values.dtype.itemsize == 1 and values.shape[1] == 2:
-            return PackedCalls(found.view("<u2"), "bcf")
+            return PackedCalls(found.view("<u2"))
         alleles = np.full((2, self.n_samples), ABSENT, dtype=np.int16)
         for at in range(values.shape[1]):
             numbers = (values[:, at].astype(np.int32) >> 1) - 1

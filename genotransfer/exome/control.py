@@ -46,7 +46,7 @@ def control_exome(
 ) -> ExomeResult:
     """Filter a multi-sample VCF or BCF file, and write what is left as a PLINK fileset.
 
-    Records are read one by one: of those removed nothing is held, of those kept the names; the
+    Of records that are removed nothing is held, of those kept the names; the
     genotypes are held for a block of 2^24 at a time.
 
     Parameters
@@ -70,7 +70,7 @@ def control_exome(
         All samples are excluded, or no variant passes.
     """
     settings = settings or ExomeSettings()
-    file = open_variants(path)
+    file = open_variants(path, with_depths=bool(settings.depth) and settings.depth_of != "info")
     try:
         kept = choose_samples(file, settings, path)
         chain = SiteFilter(settings, None if len(kept) == len(file.samples) else kept, len(kept))

@@ -82,8 +82,6 @@ class SiteFilter:
             self.removed[FILTER] += 1
             return
         calls = site.read_calls()
-        if self.samples is not None:
-            calls = calls.keep(self.samples)
         shallow = self._find_shallow(site)
         several = len(site.alternatives) > 1
         copies = self._count(calls, ANY if several or not site.alternatives else 1, shallow)
@@ -120,9 +118,9 @@ class SiteFilter:
         self, calls: Calls, number: int, shallow: Bool[np.ndarray, " n_samples"] | None
     ) -> Int8[np.ndarray, " n_samples"]:
         copies = calls.count(number)
-        if shallow is not None:
-            copies[shallow] = MISSING
-        return copies
+        if self.samples is not None:
+            copies = copies.take(self.samples)
+        return copies if shallow is None else np.where(shallow, np.int8(MISSING), copies)
 
     def _test(
         self,

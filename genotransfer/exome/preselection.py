@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int8, Int64
 
-from genotransfer.association import associate
 from genotransfer.errors import StudyError
 from genotransfer.genotypes import Genotypes
 
@@ -41,6 +40,8 @@ def compare_genotypes(genotypes: Genotypes, labels: Int8[np.ndarray, " n_samples
     StudyError
         As `associate`.
     """
+    from genotransfer.association import associate  # it imports scipy.special, a fifth of a second
+
     return associate(genotypes, labels, "genotypic", minimum_cell=0)[KEPT_COLUMNS]
 
 

@@ -12,8 +12,13 @@ from genotransfer.exome.text_records import TextFile
 VariantFile = TextFile | BinaryFile
 
 
-def open_variants(path: str | Path) -> VariantFile:
+def open_variants(path: str | Path, *, with_depths: bool = True) -> VariantFile:
     """Open a VCF (plain, gzip, bgzip) or BCF file; its ``sites()`` are read once, in order.
+
+    Parameters
+    ----------
+    path : the file.
+    with_depths : the samples' depths will be asked for.
 
     Raises
     ------
@@ -23,7 +28,7 @@ def open_variants(path: str | Path) -> VariantFile:
     stream = ByteStream(path)
     start = stream.peek(len(MAGIC))
     stream.close()
-    file: VariantFile = BinaryFile(path) if start == MAGIC else TextFile(path)
+    file: VariantFile = BinaryFile(path) if start == MAGIC else TextFile(path, with_depths=with_depths)
     if not file.samples:
         file.close()
         raise InputError(

@@ -8,10 +8,11 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from genotransfer.errors import InputError
 from genotransfer.formats.files import GZIP_MAGIC, require_file
@@ -25,13 +26,14 @@ try:  # it unpacks in less than half the time
 except ImportError:
     unpacker = zlib
 
+Item = TypeVar("Item")
 DAMAGE: tuple[type[Exception], ...] = (zlib.error, unpacker.error)
 PIECE = 1 << 20
-BLOCKS_AHEAD = 6
+GROUPS_AHEAD = 6
 FOOTER = 8  # CRC and length, after a block's data
 
 
-def read_pieces(path: str | Path) -> Iterator[bytes]:
+def read_pieces(path: str | Path) -> Generator[bytes, None, None]:
     """Yield a file's bytes, unpacked, about a mebibyte at a time.
 
     Raises
@@ -62,20 +64,22 @@ def _unpack_gzip(file: BinaryIO, path: Path) -> Iterator[bytes]:
         raise _name_damage(path, str(error)) from error
 
 
-def _unpack_bgzip(file: BinaryIO, path: Path) -> Iterator[bytes]:
-    """Unpack groups of blocks in another thread (which gives up the interpreter's lock), a few ahead."""
-    with ThreadPoolExecutor(1) as pool:
-        ahead: deque[Future[bytes]] = deque()
+def run_ahead(items: Generator[Item, None, None], count: int) -> Generator[Item, None, None]:
+    """Yield items that another thread makes, up to `count` of them ahead of the one in use."""
+    with closing(items), ThreadPoolExecutor(1) as pool:
+        ahead: deque[Future[Item | None]] = deque(pool.submit(next, items, None) for _ in range(count))
         try:
-            for group in _read_groups(file, path):
-                ahead.append(pool.submit(_unpack_group, group, path))
-                if len(ahead) > BLOCKS_AHEAD:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+            while (item := ahead.popleft().result()) is not None:
+                ahead.append(pool.submit(next, items, None))
+                yield item
         finally:
             for one in ahead:
                 one.cancel()
+
+
+def _unpack_bgzip(file: BinaryIO, path: Path) -> Generator[bytes, None, None]:
+    """Unpack groups of blocks in another thread (which gives up the interpreter's lock)."""
+    return run_ahead((_unpack_group(group, path) for group in _read_groups(file, path)), GROUPS_AHEAD)
 
 
 def _read_groups(file: BinaryIO, path: Path) -> Iterator[list[bytes]]:
@@ -134,7 +138,7 @@ def _name_damage(path: Path, problem: str) -> InputError:
 
 
 class ByteStream:
-    """Bytes and lines of a file, in order.
+    """Bytes of a file, in order.
 
     Parameters
     ----------
@@ -167,27 +171,9 @@ class ByteStream:
         self._at += count
         return taken
 
-    def lines(self) -> Iterator[bytes]:
-        """Yield the lines that are left, without their ends."""
-        parts = [self._held[self._at :]]
-        self._held, self._at = b"", 0
-        for piece in self._pieces:
-            first, *others = piece.split(b"\n")
-            parts.append(first)
-            if others:
-                yield from self._end_lines(b"".join(parts), others[:-1])
-                parts = [others[-1]]
-        if last := b"".join(parts):
-            yield from self._end_lines(last, [])
-
-    def _end_lines(self, first: bytes, others: list[bytes]) -> Iterator[bytes]:
-        # What was held when reading began may be of several lines.
-        for line in (*first.split(b"\n"), *others):
-            yield line[:-1] if line.endswith(b"\r") else line
-
     def close(self) -> None:
         """Stop reading."""
-        self._pieces.close()  # type: ignore[attr-defined]
+        self._pieces.close()
 
     def _fill(self, count: int) -> None:
         if len(self._held) - self._at >= count:

@@ -69,6 +69,14 @@ def connect(uri: str) -> Iterator[MlflowClient]:
         place = hide_password(uri)
         reason = str(error).replace(uri, place)
         raise StudyError(
-            f"MLflow at {place} refused: {reason}. The results stay in the run's folder; check the server "
+            f"MLflow at {place} {_describe_refusal(reason)}. The results stay in the run's folder; check the server "
             "and run again."
         ) from (error if place == uri else None)  # MLflow's own message holds the password
+
+
+def _describe_refusal(reason: str) -> str:
+    """Say in few words that nobody answers, or else what the server said."""
+    if "Max retries exceeded" in reason:
+        cause = re.search(r"\[Errno -?\d+\] [\w ]+|timed out|[Nn]ame or service not known", reason)
+        return f"does not answer: {cause[0] if cause else reason}"
+    return f"refused: {reason}"
