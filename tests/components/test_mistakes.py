@@ -43,8 +43,23 @@ FACTS = {
     "landing": {"kind": "landing", "outcome": "new", "n_new": 1},
 }
 FACTS |= {"truths": FACTS["truth"], "associations": FACTS["association"]}
+FACTS |= {
+    "people": {"kind": "people", "study": "parts", "n_source": 9, "n_target": 9, "n_variants": 3},
+    "judged": {"kind": "judged", "model": "svm"},
+}
+# The tasks of an exome call what is theirs by the same names.
+EXOME_FACTS = {
+    "genotypes": {"kind": "exome", "n_samples": 9, "n_variants": 3, "sha256": "0"},
+    "phenotypes": {"kind": "exome labels", "n_samples": 9, "n_cases": 4},
+    "folds": {"kind": "exome folds", "protocols": "honest", "n_folds": 2},
+    "tests": {"kind": "exome tests", "n_folds": 2},
+    "networks": {"kind": "exome networks", "form": "2d", "n_networks": 1},
+    "scores": {"kind": "exome scores", "form": "2d"},
+    "selection": {"kind": "exome selection", "n_networks": 1},
+    "results": {"kind": "exome results", "n_rows": 1},
+}
 FILESET = {"population": "A", "n_samples": 1, "n_variants": 1, "build": "", "sha256": "0"}
-VALUES = {"phenotype": "2_1", "family": "ann"}
+VALUES = {"phenotype": "2_1", "family": "ann", "form": "2d", "model": "svm"}
 OTHERS = {"role": {"source": "target", "target": "final", "final": "target", "learning": "final"}}
 
 
@@ -57,12 +72,17 @@ def read_parameters(name):
     return component, inputs, list(spec.outputs)
 
 
+def find_facts(name):
+    """Return the facts of a task's artifacts, by the names of its inputs."""
+    return FACTS | EXOME_FACTS if "exome" in name else FACTS
+
+
 def list_cases():
     for name in NAMES:
         _, inputs, _ = read_parameters(name)
         for key in inputs:
             yield name, key, "kind"
-            if "role" in FACTS[key]:
+            if "role" in find_facts(name)[key]:
                 yield name, key, "role"
 
 
@@ -73,11 +93,11 @@ def planned(tmp_path_factory):
     return desk["planned"]
 
 
-def hand_out(inputs, planned, folder):
+def hand_out(inputs, planned, folder, known=FACTS):
     """Return artifacts that say the right things of themselves; only the plan has anything in it."""
     made = {"planned": planned}
     for key in inputs:
-        metadata = {"phenotype": "2_1"} | FACTS[key] | (FILESET if FACTS[key]["kind"] == "genotypes" else {})
+        metadata = {"phenotype": "2_1"} | known[key] | (FILESET if known[key]["kind"] == "genotypes" else {})
         made.setdefault(key, dsl.Dataset(name=key, uri=str(folder / "in" / key), metadata=metadata))
     return made
 
@@ -85,16 +105,17 @@ def hand_out(inputs, planned, folder):
 @pytest.mark.parametrize(("name", "key", "fault"), list(list_cases()))
 def test_a_wrong_artifact_is_told_by_its_name(name, key, fault, planned, tmp_path):
     component, inputs, outputs = read_parameters(name)
-    handed = hand_out(inputs, planned, tmp_path)
-    wrong = "panels" if FACTS[key]["kind"] != "panels" else "variants"
+    known = find_facts(name)
+    handed = hand_out(inputs, planned, tmp_path, known)
+    wrong = "panels" if known[key]["kind"] != "panels" else "variants"
     if fault == "role":
-        wrong = OTHERS["role"][FACTS[key]["role"]]
+        wrong = OTHERS["role"][known[key]["role"]]
     handed[key] = mislabel(handed[key], **{fault: wrong})
     arguments = {one: [handed[one]] if inputs[one] else handed[one] for one in inputs}
     written = {one: dsl.Artifact(name=one, uri=str(tmp_path / "out" / one), metadata={}) for one in outputs}
     values = {one: value for one, value in VALUES.items() if one in component.component_spec.inputs}
     with pytest.raises(
-        StudyError, match=rf"^The artifact '{key}' (is no '{FACTS[key]['kind']}'|has role '{wrong}')"
+        StudyError, match=rf"^The artifact '{key}' (is no '{known[key]['kind']}'|has role '{wrong}')"
     ):
         component.python_func(**arguments, **values, **written)
     assert list(tmp_path.iterdir()) == []
@@ -109,7 +130,9 @@ def test_every_kind_is_among_the_facts():
         and one is not artifacts.ArtifactFacts
     }
     # No task takes a prediction, or the drift.
-    assert kinds - {"prediction", "drift"} == {facts["kind"] for facts in FACTS.values()}
+    assert kinds - {"prediction", "drift"} == {
+        facts["kind"] for facts in [*FACTS.values(), *EXOME_FACTS.values()]
+    }
 
 
 @pytest.mark.parametrize("key", ["variants", "association"])
