@@ -61,19 +61,22 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    family, panel, people, kind, ranked; n (replicates), hits, share, low and high (Wilson's 95 % interval),
+    family, panel, people, kind, ranked; n (replicates and models of the family that were run, those in which
+    the measure ranks nothing among them: they are misses), hits, share, low and high (Wilson's 95 % interval),
     precision_5 and found_10 (means), n_snps (median), chance_panel (mean).
     """
     from genotransfer.intervals import wilson_interval
 
     made = []
-    for names, group in rows.fillna({"people": "TD"}).groupby(BY, sort=False):
-        hits = int((group["first_rank"] == 1).sum())
-        low, high = wilson_interval(hits, len(group))
+    rows = rows.fillna({"people": "TD"})
+    run = rows[["family", "people", "seed", "model"]].drop_duplicates().groupby(["family", "people"]).size()
+    for names, group in rows.groupby(BY, sort=False):
+        hits, n = int((group["first_rank"] == 1).sum()), int(run[names[0], names[2]])
+        low, high = wilson_interval(hits, n)
         made.append(
             dict(zip(BY, names, strict=True))
-            | {"n": len(group), "hits": hits, "share": hits / len(group), "low": low, "high": high}
-            | {name: group[name].mean() for name in ("precision_5", "found_10")}
+            | {"n": n, "hits": hits, "share": hits / n, "low": low, "high": high}
+            | {name: group[name].sum() / n for name in ("precision_5", "found_10")}
             | {"n_snps": group["n_snps"].median(), "chance_panel": group["chance_panel"].mean()}
         )
     return pd.DataFrame(made)

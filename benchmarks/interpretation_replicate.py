@@ -23,6 +23,7 @@ from genotransfer.candidates import CHOSEN
 from genotransfer.config import Study
 from genotransfer.interpretation.cohort import Cohort
 from genotransfer.interpretation.explain import Effort
+from genotransfer.interpretation.kinds import list_kinds
 from genotransfer.interpretation.recovery import (
     assess_association,
     assess_importance,
@@ -228,7 +229,8 @@ def _assess(
         began = time.process_time()
         table = cohort.explain(predictors, weights, seed, kinds=measures, effort=EFFORT)
         spent = {"people": people, "seconds": time.process_time() - began}
-        found = assess_importance(table, ground.proxies, ground.n_risk).to_dict("records")
+        allowed = list_kinds(predictors, measures)
+        found = assess_importance(table, ground.proxies, ground.n_risk, allowed).to_dict("records")
         rows += [about | spent | {str(key): value for key, value in row.items()} for row in found]
     return rows
 

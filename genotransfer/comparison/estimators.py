@@ -14,7 +14,7 @@ from genotransfer.comparison.source import SourceCohort
 from genotransfer.comparison.training import hold_out, resample, score_network, share_trainer
 from genotransfer.errors import AlignmentError, StudyError
 from genotransfer.models.networks import count_trainable_depths
-from genotransfer.models.standardise import Standardiser, impute_means
+from genotransfer.models.standardise import Standardiser, fit_standardiser, impute_means
 from genotransfer.randomness import derive_seed
 from genotransfer.scores.base import calibrate, take_sample
 from genotransfer.scores.registry import build_score
@@ -120,7 +120,7 @@ class NetworkClassifier(_DosageClassifier):
 
     def _learn(self, people: LabelledSamples) -> None:
         train, validation = self._divide(people)
-        self.standardiser_ = Standardiser.fit(train.dosages)
+        self.standardiser_ = fit_standardiser(self.network, train.dosages)
         self.trained_ = self._train(train, validation, self.standardiser_)
 
     def _divide(self, people: LabelledSamples) -> tuple[LabelledSamples, LabelledSamples]:

@@ -16,7 +16,7 @@ from jaxtyping import Float64, Int64
 
 from genotransfer.comparison.features import CorrelationFilter, rank_variants
 from genotransfer.comparison.training import hold_out, share_trainer
-from genotransfer.models.standardise import Standardiser, impute_means
+from genotransfer.models.standardise import Standardiser, fit_standardiser, impute_means
 from genotransfer.randomness import derive_seed
 from genotransfer.scores.base import Sample, take_sample
 from genotransfer.scores.registry import build_score
@@ -135,7 +135,7 @@ class SourceCohort:
         train, validation = (
             LabelledSamples(one.dosages[:, columns], one.labels) for one in (train, validation)
         )
-        standardiser = Standardiser.fit(train.dosages)
+        standardiser = fit_standardiser(network, train.dosages)
         job = TrainingJob("source", network, train, validation, standardiser, seed)
         [trained] = share_trainer().train_networks([job], settings)
         return SourceNetwork(columns, standardiser, trained)

@@ -17,6 +17,12 @@ POOLINGS = ("MaxPooling1D", "MaxPooling2D")
 WITHIN = ("BatchNormalization", "Activation")
 
 
+def has_convolution(predictor: Predictor) -> bool:
+    """Say whether a model is a network with a convolution."""
+    layers = predictor.model.layers if isinstance(predictor, NetworkPredictor) else []
+    return any(type(layer).__name__ in CONVOLUTIONS for layer in layers)
+
+
 def map_activations(
     predictor: Predictor, values: Float32[np.ndarray, "n_samples n_variants"]
 ) -> Float64[np.ndarray, "n_samples n_variants"] | None:
@@ -36,15 +42,13 @@ def map_activations(
     ------
     Selvaraju et al. 2017, Grad-CAM, ICCV.
     """
-    if not isinstance(predictor, NetworkPredictor):
+    if not isinstance(predictor, NetworkPredictor) or not has_convolution(predictor):
         return None
     import keras
     import tensorflow as tf
 
     layers = list(predictor.model.layers)
     found = [at for at, layer in enumerate(layers) if type(layer).__name__ in CONVOLUTIONS]
-    if not found:
-        return None
     end = found[-1]
     while type(layers[end + 1]).__name__ in WITHIN:
         end += 1

@@ -12,6 +12,7 @@ from genotransfer.errors import StudyError
 from genotransfer.interpretation.activation import map_activations
 from genotransfer.interpretation.attributions import expect_gradients, integrate_gradients, sum_bins
 from genotransfer.interpretation.inherent import carry_impurity, measure_coefficients, measure_impurity
+from genotransfer.interpretation.kinds import KINDS
 from genotransfer.interpretation.outputs import Output, take_gradient, take_output
 from genotransfer.interpretation.patterns import correlate_output, pursue_output
 from genotransfer.interpretation.permutation import REPEATS, permute_bins
@@ -19,19 +20,6 @@ from genotransfer.models.predictors import Predictor, ScorePredictor
 from genotransfer.models.standardise import Standardiser
 from genotransfer.randomness import make_generator
 
-# Measures, the one that ranks a model's variants first: the first that the model has.
-KINDS = (
-    "pursuit",
-    "pattern",
-    "expected_gradients",
-    "impurity",
-    "carried_impurity",
-    "integrated_gradients",
-    "activation",
-    "coefficient",
-    "permutation_change",
-    "permutation_loss",
-)
 MOST_VARIANTS = 5000
 
 
@@ -81,7 +69,7 @@ class Importance:
 
     Attributes
     ----------
-    kind : one of `KINDS`.
+    kind : one of `kinds.KINDS`.
     values : float64 (n_variants,), 0 or more but for ``permutation_loss``; NaN where not measured. Of the
         measures that permute, a variant's is its bin's.
     bins : float64 (n_bins,), likewise.

@@ -6,6 +6,7 @@ variants in LD are ranked, each by its most important variant: a bin counts once
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,9 +37,9 @@ class Recovery:
     precision: dict[int, float]
     found: dict[int, float]
 
-    def to_row(self) -> dict[str, float]:
+    def to_row(self) -> dict[str, int | float]:
         """Return the numbers by name: n_ranked, first_rank, precision_1, found_1, and so on."""
-        row: dict[str, float] = {"n_ranked": self.n_ranked, "first_rank": self.first_rank}
+        row: dict[str, int | float] = {"n_ranked": self.n_ranked, "first_rank": self.first_rank}
         for k in self.precision:
             row |= {f"precision_{k}": self.precision[k], f"found_{k}": self.found[k]}
         return row
@@ -121,29 +122,37 @@ def mark_proxies(table: pd.DataFrame, proxies: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def assess_importance(table: pd.DataFrame, proxies: pd.DataFrame, n_risk: int) -> pd.DataFrame:
+def assess_importance(
+    table: pd.DataFrame, proxies: pd.DataFrame, n_risk: int, kinds: Sequence[str]
+) -> pd.DataFrame:
     """Return how each measure of a model recovers the true risk SNPs, by bins and by single variants.
+
+    A measure that ranks no variant, as of a model whose output does not vary, recovers none: it has its rows.
 
     Parameters
     ----------
     table : from `tables.tabulate_importance`.
     proxies : from `find_proxies`.
     n_risk : number of true risk SNPs.
+    kinds : measures asked for that the model allows, see `kinds.list_kinds`.
 
     Returns
     -------
-    kind, ranked (``bins`` or ``variants``), first_id, and the columns of `Recovery.to_row`.
+    kind, ranked (``bins`` or ``variants``), first_id (None where nothing is ranked), and the columns of `Recovery.to_row`.
     """
     rows = []
-    for kind, part in mark_proxies(table, proxies).groupby("kind", sort=False):
+    marked = mark_proxies(table, proxies)
+    for kind in kinds:
+        part = marked[marked["kind"] == kind]
         orders = {"bins": list_leads(part), "variants": part.sort_values("rank", kind="stable")}
         for ranked, ordered in orders.items():
-            first = ordered["id"].iloc[0]
+            first = ordered["id"].iloc[0] if len(ordered) else None
             rows.append(
                 {"kind": kind, "ranked": ranked, "first_id": first}
                 | measure_recovery(ordered, n_risk).to_row()
             )
-    return pd.DataFrame(rows)
+    named = ["kind", "ranked", "first_id"]
+    return pd.DataFrame(rows, columns=None if rows else named).astype({"first_id": object})
 
 
 def assess_association(association: pd.DataFrame, proxies: pd.DataFrame, n_risk: int) -> Recovery:

@@ -10,7 +10,8 @@ from jaxtyping import Int64
 
 from genotransfer.exome.annotation import annotate_variants
 from genotransfer.exome.gene_models import GeneModels
-from genotransfer.interpretation.explain import KINDS, Importance
+from genotransfer.interpretation.explain import Importance
+from genotransfer.interpretation.kinds import EVERY_MODELS, KINDS
 
 PLACE_COLUMNS = ["id", "chromosome", "position", "counted", "other"]
 MEASURES = ["value", "share", "rank", "direction", "bin", "bin_value", "bin_share", "bin_rank", "lead"]
@@ -33,7 +34,7 @@ def tabulate_importance(
     kind; id, chromosome, position (bp), counted, other; value, share (of the sum over variants that count),
     rank (from 1); direction (1: a copy of ``counted`` speaks for a case, -1: against, 0: not known); bin,
     bin_value, bin_share and bin_rank, of the bin of variants in LD; lead, whether it is its bin's most
-    important.
+    important. Of a model whose output does not vary there may be no row.
     """
     parts = [_tabulate_one(one, variants, bins, importances) for one in importances.values()]
     return pd.concat(parts, ignore_index=True)[IMPORTANCE_COLUMNS]
@@ -46,8 +47,9 @@ def _tabulate_one(
     importances: Mapping[str, Importance],
 ) -> pd.DataFrame:
     numbers = np.unique(bins, return_inverse=True)[1]
-    # What permutes knows a bin as a whole: which of its variants leads, another measure says.
-    leading = next((importances[kind] for kind in KINDS if kind in importances), one)
+    # What permutes knows a bin as a whole: which of its variants leads, another measure says. Pursuit knows
+    # of a few variants only, and says it where there is no other.
+    leading = next((importances[kind] for kind in (*KINDS[1:], KINDS[0]) if kind in importances), one)
     table = variants[PLACE_COLUMNS].assign(
         kind=one.kind,
         value=one.values,
@@ -91,33 +93,45 @@ def combine_tables(tables: Sequence[pd.DataFrame], weights: Sequence[float]) -> 
 
     Parameters
     ----------
-    tables : from `tabulate_importance`, bins numbered alike.
+    tables : from `tabulate_importance`, bins numbered alike. Models without a row, as those whose output does
+        not vary, add nothing to the mean of the outputs' differences: the others share their weights.
     weights : of the models, adding up to 1.
     """
-    if len(tables) == 1:
-        return tables[0]
-    common = [kind for kind in KINDS if all((one["kind"] == kind).any() for one in tables)]
-    parts = [_combine_kind([one[one["kind"] == kind] for one in tables], weights) for kind in common]
-    if not parts:
+    told = [(one, weight) for one, weight in zip(tables, weights, strict=True) if len(one)]
+    if not told:
         return tables[0].iloc[:0]
-    combined = pd.concat(parts, ignore_index=True)
-    return combined[IMPORTANCE_COLUMNS]
+    if len(told) == 1:
+        return told[0][0]
+    parts = []
+    for kind in KINDS:
+        having = [(one[one["kind"] == kind], weight) for one, weight in told if (one["kind"] == kind).any()]
+        if having and (kind in EVERY_MODELS or len(having) == len(told)):
+            parts.append(_combine_kind(*zip(*having, strict=True)))
+    return pd.concat(parts, ignore_index=True)[IMPORTANCE_COLUMNS] if parts else tables[0].iloc[:0]
 
 
 def _combine_kind(tables: Sequence[pd.DataFrame], weights: Sequence[float]) -> pd.DataFrame:
     scaled = []
-    for one, weight in zip(tables, weights, strict=True):
+    for one, weight in zip(tables, np.array(weights) / sum(weights), strict=True):
         value = one["share"] * weight
+        # Of what permutes, variants of a bin have one value: each model has its own order of them.
+        place = one.sort_values("rank", kind="stable").groupby("bin").cumcount() + 1
         scaled.append(
-            one.assign(value=value, turned=value * one["direction"], of_bin=one["bin_share"] * weight)
+            one.assign(
+                value=value,
+                turned=value * one["direction"],
+                of_bin=one["bin_share"] * weight,
+                leading=value / place,
+            )
         )
     rows = pd.concat(scaled)
     firsts = {name: (name, "first") for name in ("kind", *PLACE_COLUMNS[1:], "bin")}
-    sums = rows.groupby("id", sort=False).agg(**firsts, value=("value", "sum"), turned=("turned", "sum"))
+    added = {name: (name, "sum") for name in ("value", "turned", "leading")}
+    sums = rows.groupby("id", sort=False).agg(**firsts, **added)
     by_bin = rows[rows["lead"]].groupby("bin")["of_bin"].sum()
     sums = sums.reset_index().assign(bin_value=lambda table: table["bin"].map(by_bin))
     sums["direction"] = np.sign(sums["turned"]).astype(np.int8)
-    return rank_variants(sums.assign(leading=sums["value"]))
+    return rank_variants(sums)
 
 
 def list_leads(table: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from genotransfer.candidates import CHOSEN
 from genotransfer.report.cells import Cell, Section, show_count, show_percent, write_decimal
 from genotransfer.report.findings import METHOD_NAMES
 from genotransfer.report.tables import StudyFacts
@@ -40,8 +41,11 @@ def _lay_out_variants(interpretation: Interpretation, study: StudyFacts) -> Sect
     simulated = len(interpretation.recovery) > 0
     rows = []
     for phenotype, group in table.groupby("phenotype", sort=False):
-        # The study's one model comes first, and its first measure is the one it is ranked by.
-        first = group[(group["method"] == group["method"].iloc[0]) & (group["kind"] == group["kind"].iloc[0])]
+        # The study's one model; it has no row where its output does not vary.
+        chosen = group[group["method"] == CHOSEN]
+        if chosen.empty:
+            continue
+        first = chosen[chosen["kind"] == chosen["kind"].iloc[0]]  # the measure it is ranked by
         leads = first[first["lead"]].sort_values("bin_rank", kind="stable").head(MOST_LISTED)
         for one in leads.to_dict("records"):
             cells = [
@@ -61,9 +65,13 @@ def _lay_out_variants(interpretation: Interpretation, study: StudyFacts) -> Sect
         "Share: what the variant, with those in LD with it, tells of the model's output beyond the variants "
         "before it, as a share of all that the listed and further variants tell."
     )
+    notes = [note]
+    known = {*table["phenotype"], *interpretation.recovery["phenotype"]}
+    if known - set(table.loc[table["method"] == CHOSEN, "phenotype"]):
+        notes.append("A phenotype whose model gives everybody the same output has no row.")
     if simulated:
         header.append("r\N{SUPERSCRIPT TWO} with risk SNP")
-    return Section("The variants each phenotype's model rests on", header, rows, (note,))
+    return Section("The variants each phenotype's model rests on", header, rows, tuple(notes))
 
 
 def _lay_out_recovery(recovery: pd.DataFrame, study: StudyFacts) -> Section:

@@ -15,7 +15,8 @@ from genotransfer.config import Study
 from genotransfer.errors import StudyError
 from genotransfer.formats.files import replace_together
 from genotransfer.interpretation.cohort import Cohort
-from genotransfer.interpretation.explain import KINDS, Effort
+from genotransfer.interpretation.explain import Effort
+from genotransfer.interpretation.kinds import KINDS, list_kinds
 from genotransfer.interpretation.recovery import (
     PROXY_COLUMNS,
     assess_association,
@@ -128,7 +129,7 @@ def interpret_models(
         )  # fmt: skip
         parts.append(one)
         if study.outputs.figures:
-            path = folder / f"{study.target}_{phenotype}_importance.png"
+            path = folder / name_figure(study, phenotype)
             draw_phenotype(study, phenotype, one, tests, truths[phenotype], role, path)
     importance = _stack([one.importance for one in parts], [*ABOUT, *IMPORTANCE_COLUMNS, *RISK_COLUMNS])
     recovery = _stack([one.recovery for one in parts], RECOVERY_COLUMNS)
@@ -193,7 +194,7 @@ def explain_phenotype(
         tables.append(_take_first(mark_proxies(told[keys], proxies)).assign(**named))
         if risk:
             read = pd.concat([_list_read(one) for one in predictors]).drop_duplicates()
-            found = assess_importance(told[keys], proxies, len(risk))
+            found = assess_importance(told[keys], proxies, len(risk), list_kinds(predictors, asked.kinds))
             rows.append(found.assign(**named, chance_panel=measure_chance(read, proxies)))
     if risk:
         peer = assess_association(tests, proxies, len(risk)).to_row()
@@ -217,7 +218,10 @@ def draw_phenotype(
     role: str,
     path: str | Path,
 ) -> None:
-    """Draw the importance of a phenotype's models below the Manhattan plot; nothing without a p-value."""
+    """Draw the importance of a phenotype's models below the Manhattan plot.
+
+    Without a p-value, or a model that rests on any variant, there is no figure, and none of before is left.
+    """
     tracks = []
     for (method, model), table in explained.importance.groupby(["method", "model"], sort=False):
         kind = leading_kind(table)
@@ -227,8 +231,15 @@ def draw_phenotype(
     effects = read_risk_variants(truth_folder)
     risk = list(effects.loc[effects[f"{role}_effect"] != 0, "id"])
     name = f"{study.target}_{phenotype}: association in {getattr(study, role)}, and what the models rest on"
-    if tests["P"].notna().any():
+    if not tracks or tests["P"].isna().all():
+        Path(path).unlink(missing_ok=True)
+    else:
         draw_importance(tests, tracks, path, title=name, risk_ids=risk)
+
+
+def name_figure(study: Study, phenotype: str) -> str:
+    """Return the file name of a phenotype's figure."""
+    return f"{study.target}_{phenotype}_importance.png"
 
 
 def leading_kind(table: pd.DataFrame) -> str:
@@ -300,6 +311,7 @@ def _take_first(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _stack(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    parts = [one for one in parts if len(one)]
     if not parts:
         return pd.DataFrame({name: [] for name in columns})
     return pd.concat(parts, ignore_index=True).reindex(columns=columns)

@@ -24,6 +24,7 @@ from genotransfer.stages.interpretation import (
     gather_cohort,
     interpret_models,
     leading_kind,
+    name_figure,
     read_members,
 )
 
@@ -31,6 +32,8 @@ PERSON_COLUMNS = [
     "phenotype", "method", "key", "iid", "output", "fit", "id", "chromosome", "position", "n_variants",
     "contribution",
 ]  # fmt: skip
+
+GENE_COLUMNS = ["kind", "gene", "share", "n_variants", "lead"]
 
 
 def interpret_again(
@@ -78,6 +81,9 @@ def interpret_again(
         raise StudyError(
             f"The study has no phenotype {absent[0]!r}. Choose from: {', '.join(study.phenotype_names)}."
         )
+    chosen = {name: read_members(selection_folder, name, methods) for name in asked}
+    for name in asked if people else []:
+        _check_people(study, phenotypes[name], role, people or [])
     outputs = study.outputs.model_copy(update={"interpretation": True, "figures": True})
     interpret_models(
         study.model_copy(update={"outputs": outputs}),
@@ -99,22 +105,23 @@ def interpret_again(
             sum_genes(one, places).assign(**{name: one[name].iloc[0] for name in ABOUT})
             for _, one in importance.groupby(ABOUT, sort=False)
         ]
-        summed = pd.concat(parts, ignore_index=True)
-        tables["genes.tsv"] = summed[[*ABOUT, *(name for name in summed if name not in ABOUT)]]
+        tables["genes.tsv"] = _stack(parts, [*ABOUT, *GENE_COLUMNS])
     if people:
-        explained = importance[["phenotype", "method"]].drop_duplicates().astype(str)
         parts = [
             _explain_people(
-                study, selection_folder, models, phenotypes[phenotype], genotypes[role], phenotype, method, role,
-                people,
+                study, members[members["method"] == method], models, phenotypes[phenotype], genotypes[role],
+                phenotype, method, role, people,
             )
-            for phenotype, method in explained.itertuples(index=False)
+            for phenotype, members in chosen.items()
+            for method in dict.fromkeys(members["method"])
         ]  # fmt: skip
-        tables["people.tsv"] = pd.concat(parts, ignore_index=True)
+        tables["people.tsv"] = _stack(parts, PERSON_COLUMNS)
     with replace_together(*(folder / name for name in tables)) as paths:
         for path, table in zip(paths, tables.values(), strict=True):
             table.to_csv(path, sep="\t", index=False, lineterminator="\n")
-    figures = sorted(folder.glob("*.png"))
+    for name in {"genes.tsv", "people.tsv"} - set(tables):  # of an earlier call, about other models perhaps
+        (folder / name).unlink(missing_ok=True)
+    figures = [path for path in (folder / name_figure(study, name) for name in asked) if path.exists()]
     return [folder / name for name in ("importance.parquet", "recovery.parquet", *tables)] + figures
 
 
@@ -135,12 +142,30 @@ def _list_variants(importance: pd.DataFrame) -> pd.DataFrame:
         "bin_share",
         "direction",
     ]
-    return pd.concat(parts, ignore_index=True)[[*ABOUT, *columns, "risk_id", "risk_r2"]]
+    return _stack(parts, [*ABOUT, *columns, "risk_id", "risk_r2"])
+
+
+def _stack(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
+def _check_people(study: Study, phenotypes_folder: str | Path, role: str, people: list[str]) -> None:
+    """Refuse people who did not learn."""
+    table = read_phenotype_table(Path(phenotypes_folder) / f"{role}.tsv")
+    known = set(table.loc[table["split"].isin(SPLITS), "IID"])
+    strangers = [one for one in people if one not in known]
+    if strangers:
+        raise StudyError(
+            f"{strangers[0]!r} is nobody in TD, VD or ED of {getattr(study, role)}. Name people who learnt, or "
+            "explain by the other population's people."
+        )
 
 
 def _explain_people(
     study: Study,
-    selection_folder: str | Path,
+    members: pd.DataFrame,
     models: dict[str, str],
     phenotypes_folder: str | Path,
     genotypes_folder: str,
@@ -150,18 +175,9 @@ def _explain_people(
     people: list[str],
 ) -> pd.DataFrame:
     """Explain some people's outputs of the models behind one choice, one model after another."""
-    table = read_phenotype_table(Path(phenotypes_folder) / f"{role}.tsv")
-    known = set(table.loc[table["split"].isin(SPLITS), "IID"])
-    strangers = [one for one in people if one not in known]
-    if strangers:
-        raise StudyError(
-            f"{strangers[0]!r} is nobody in TD, VD or ED of {getattr(study, role)}. Name people who learnt, or "
-            "explain by the other population's people."
-        )
     cohort = gather_cohort(phenotypes_folder, genotypes_folder, role)
     population = open_population(genotypes_folder)
     chosen = population.select(samples=population.locate_samples(people))
-    members = read_members(selection_folder, phenotype, [method])
     parts = []
     for key, part in members[["key", "part"]].itertuples(index=False):
         predictor = load_predictor(Path(models[part]) / key)

@@ -98,8 +98,10 @@ def write_report(
 
 def _take_interpretation(made: Path, folder: Path, pictures: list[tuple[str, Path]]) -> Interpretation | None:
     """Copy tables and figures of the interpretation into the report's folder, and return its tables."""
-    importance = pd.read_parquet(made / "importance.parquet")
-    if importance.empty:
+    importance, recovery = (
+        pd.read_parquet(made / f"{name}.parquet") for name in ("importance", "recovery")
+    )
+    if importance.empty and recovery.empty:
         return None
     for name in ("importance.parquet", "recovery.parquet"):
         shutil.copyfile(made / name, folder / name)
@@ -109,7 +111,7 @@ def _take_interpretation(made: Path, folder: Path, pictures: list[tuple[str, Pat
             f"{path.stem.removesuffix('_importance')}: what the chosen models rest on, and the association"
         )
         pictures.append((title, Path(shutil.copy2(path, folder / "figures" / path.name))))
-    return Interpretation(importance, pd.read_parquet(made / "recovery.parquet"))
+    return Interpretation(importance, recovery)
 
 
 def describe_study(study: Study, results_folder: str | Path, heritability: float | None) -> StudyFacts:

@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from genotransfer.association.contingency import compute_trend
+from genotransfer.comparison.estimators import NetworkClassifier, TransferClassifier
 from genotransfer.comparison.features import AssociationSelector, CorrelationFilter, correlate_phenotype
 from genotransfer.comparison.figures import trace_roc
 from genotransfer.comparison.folds import deal_folds, list_splits
@@ -125,6 +126,17 @@ def test_the_source_is_learnt_from_once_and_by_no_fold(people):
     np.testing.assert_array_equal(scores[0], scores[2])
     assert cohort.seconds == spent > 0
     assert clone(first).named_steps["classifier"].cohort is cohort
+
+
+def test_a_network_that_reads_genotypes_gets_them_as_they_are(people):
+    X, y = people.target.dosages, people.target.labels
+    for model in (
+        NetworkClassifier("cnn_3d", epochs=1),
+        TransferClassifier(SourceCohort(people.source, 5), "cnn_3d", 30, epochs=1, trainable_layers=0),
+    ):
+        scale = model.fit(X, y).standardiser_
+        assert (scale.mean == -1).all()
+        assert (scale.sd == 1).all()
 
 
 # Folds

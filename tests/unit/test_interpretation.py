@@ -7,19 +7,22 @@ import pandas as pd
 import pytest
 from sklearn.inspection import permutation_importance
 
+from benchmarks.interpretation import summarise
 from genotransfer.errors import StudyError
 from genotransfer.interpretation.activation import map_activations
 from genotransfer.interpretation.attributions import expect_gradients, integrate_gradients, sum_bins
-from genotransfer.interpretation.explain import Effort, explain_model, list_members, narrow_score
+from genotransfer.interpretation.explain import Effort, Importance, explain_model, list_members, narrow_score
 from genotransfer.interpretation.inherent import read_impurity
+from genotransfer.interpretation.kinds import list_kinds
 from genotransfer.interpretation.local import explain_person
 from genotransfer.interpretation.outputs import decide_svm, is_svm, take_gradient, take_output
 from genotransfer.interpretation.patterns import correlate_output, pursue_output
 from genotransfer.interpretation.permutation import permute_bins
+from genotransfer.interpretation.recovery import assess_importance, find_proxies
 from genotransfer.interpretation.tables import combine_tables, list_leads, tabulate_importance
 from genotransfer.models.predictors import ScorePredictor
 from genotransfer.randomness import make_generator
-from tests.interpretation_support import NETWORKS, PROXY, RISK, TRAINED, fit_models, make_cohort, plant
+from tests.interpretation_support import M, NETWORKS, PROXY, RISK, TRAINED, fit_models, make_cohort, plant
 
 FAMILIES = (
     "svm", "cart", "rus", "forest", "bagging", *NETWORKS, "gru_1+svm", "gru_1+cart", "score",
@@ -258,6 +261,61 @@ def test_the_mean_of_one_model_with_itself_is_the_model():
         assert second["bin_rank"].eq(first["bin_rank"]).all()
     mixed = combine_tables([one, tabulate("forest", kinds=("pattern", "impurity"))], [0.5, 0.5])
     assert set(mixed["kind"]) == {"pattern"}  # what both allow
+
+
+def test_of_a_bin_that_is_permuted_the_lead_is_the_patterns():
+    """Pursuit knows of neither; the pattern's order stands for both, in one model and in the mean of two."""
+    variants = plant().variants.iloc[:2].assign(id=["c", "d"])
+    bins, sign = np.array([4, 4]), np.array([1, -1], dtype=np.int8)
+    unknown = np.zeros(2, dtype=np.int8)
+
+    def measure(kind, values, direction=unknown):
+        values = np.array(values, dtype=float)
+        return Importance(kind, values, values[:1], direction)
+
+    told = {
+        "pursuit": measure("pursuit", [0, 0]),
+        "pattern": measure("pattern", [0.2, 0.5], sign),
+        "impurity": measure("impurity", [0.1, 0.3]),
+        "permutation_change": measure("permutation_change", [0.4, 0.4]),
+    }
+    one = tabulate_importance(told, variants, bins)
+    other = tabulate_importance(told | {"pattern": measure("pattern", [0.6, 0.5], sign)}, variants, bins)
+    for table in (one, combine_tables([one, other], [0.7, 0.3])):
+        for kind in ("impurity", "permutation_change"):
+            lead = list_leads(table[table["kind"] == kind]).iloc[0]
+            assert (lead["id"], lead["direction"]) == ("d", -1), kind
+    assert list_leads(other[other["kind"] == "permutation_change"])["id"].tolist() == ["c"]
+
+
+def test_a_model_whose_output_does_not_vary_is_a_miss(tmp_path):
+    cohort, score = make_cohort(tmp_path), fit_models()["score"]
+    constant = replace(score, effects=np.zeros(M))
+    kinds = ("pursuit", "impurity", "coefficient")
+    nothing = cohort.explain([constant], [1.0], 5, kinds=kinds)
+    assert nothing.empty
+    proxies = find_proxies(cohort.reference, [f"rs{RISK}"])
+    allowed = list_kinds([constant], kinds)
+    assert allowed == ["pursuit", "coefficient"]
+    rows = assess_importance(nothing, proxies, 1, allowed)
+    assert rows[["kind", "ranked"]].to_numpy().tolist() == [
+        [kind, ranked] for kind in allowed for ranked in ("bins", "variants")
+    ]
+    assert rows["n_ranked"].eq(0).all()
+    assert rows["first_rank"].isna().all()
+    assert rows["first_id"].isna().all()
+    # In an ensemble it says nothing, and takes nothing from what the other says.
+    alone = cohort.explain([score], [1.0], 5, kinds=kinds)
+    pd.testing.assert_frame_equal(cohort.explain([score, constant], [0.5, 0.5], 5, kinds=kinds), alone)
+    counted = pd.concat([rows, assess_importance(alone, proxies, 1, allowed)]).assign(
+        family="score", model="susie", panel="chosen", people="all", n_snps=M, chance_panel=0.1,
+        seed=np.repeat([1, 2], len(rows)),
+    )  # fmt: skip
+    shares = summarise(counted).set_index(["kind", "ranked"])
+    assert shares.loc[("pursuit", "bins"), ["n", "hits"]].tolist() == [2, 1]
+    # And where a measure has no row in one of the replicates.
+    shares = summarise(counted[(counted["seed"] == 2) | (counted["kind"] == "pursuit")])
+    assert shares["n"].tolist() == [2] * 4
 
 
 def test_a_cohort_explains_by_people_held_out_and_one_person_alone(tmp_path):
