@@ -85,7 +85,7 @@ def katib(
     from pipelines.placement import find_image
 
     chosen = find_comparison(study, overrides)
-    check_models(chosen)
+    check_models(chosen, searched_here=False)
     image = find_image(images.TRAIN, "judge-model", chosen.cluster)
     objects = make_experiment(chosen, model, image, fold=fold, parallel=parallel)
     with replace_together(out) as [path]:
@@ -96,6 +96,8 @@ def katib(
 def show_comparison(folder: Path, console: Console) -> None:
     """Show the results of a finished comparison."""
     import pandas as pd
+
+    from genotransfer.comparison.results import read_by_model
 
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for name in (
@@ -109,7 +111,7 @@ def show_comparison(folder: Path, console: Console) -> None:
         "95 % of AUC",
     ):
         table.add_column(name, justify="left" if name == "model" else "right", no_wrap=True)
-    rows = pd.read_csv(folder / "results.csv").to_dict("records")
+    rows = read_by_model(folder / "results.csv").to_dict("records")
     for row in rows:
         table.add_row(
             row["model"],

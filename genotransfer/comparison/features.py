@@ -6,6 +6,7 @@ stands behind them, a network or an imputer, does as it likes with the missing o
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from genotransfer.errors import StudyError
 from genotransfer.genotypes import MISSING
 from genotransfer.models.standardise import Standardiser
 
@@ -64,6 +66,7 @@ class AssociationSelector(_DosageSelector):
         self.n_variants = n_variants
 
     def _choose(self, X: np.ndarray, y: np.ndarray) -> Bool[np.ndarray, " n_variants"]:
+        check_selection(self.n_variants, None)
         return mark_first(rank_variants(X, y)[: self.n_variants], X.shape[1])
 
 
@@ -81,6 +84,7 @@ class CorrelationFilter(_DosageSelector):
         self.r2 = r2
 
     def _choose(self, X: np.ndarray, y: np.ndarray) -> Bool[np.ndarray, " n_variants"]:
+        check_selection(None, self.r2)
         scaled = Standardiser.fit(X).transform(X)
         kept: list[int] = []
         columns = np.empty((len(X), X.shape[1]), dtype=np.float32)
@@ -91,6 +95,22 @@ class CorrelationFilter(_DosageSelector):
                 columns[:, len(kept)] = scaled[:, at]
                 kept.append(int(at))
         return mark_first(np.array(kept, dtype=np.int64), X.shape[1])
+
+
+def check_selection(n_variants: Any, r2: Any) -> None:
+    """Refuse a number of variants or an r2 that selects nothing sensible; None for what is not asked.
+
+    Raises
+    ------
+    StudyError
+        The number is no whole one of 1 or more, or r2 is not above 0 and up to 1.
+    """
+    whole = isinstance(n_variants, Integral) and not isinstance(n_variants, bool)
+    if n_variants is not None and not (whole and n_variants >= 1):
+        raise StudyError(f"n_variants is {n_variants!r}. Give a whole number of 1 or more.")
+    number = isinstance(r2, Real) and not isinstance(r2, bool)
+    if r2 is not None and not (number and 0 < r2 <= 1):
+        raise StudyError(f"r2 is {r2!r}. Give a number above 0, up to 1.")
 
 
 def correlate_phenotype(X: np.ndarray, y: np.ndarray) -> Float64[np.ndarray, " n_variants"]:

@@ -236,7 +236,7 @@ class _Clock:
 
 @contextmanager
 def explain_fit(model: ComparedModel, number: int) -> Iterator[None]:
-    """Raise scikit-learn's complaint about a setting as an error of the study.
+    """Raise a library's complaint about a setting as an error of the study that names model and fold.
 
     Parameters
     ----------
@@ -254,6 +254,11 @@ def explain_fit(model: ComparedModel, number: int) -> Iterator[None]:
         raise StudyError(f"models: the search of {model.name}: {error}") from error
     except StudyError as error:
         raise StudyError(f"Model {model.name}, fold {number}: {error}") from error
+    except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        # What scikit-learn and others say of settings, or of too few cases, that do not go together.
+        raise StudyError(
+            f"Model {model.name}, fold {number}: {error}. Look at its settings and the bounds of its search."
+        ) from error
 
 
 def _list_tried(search: Any, number: int) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from genotransfer.comparison.settings import NETWORK_KINDS, ComparedModel, ComparisonStudy, Span
 from genotransfer.errors import StudyError
+from genotransfer.storage import is_remote
 
 API_VERSION = "kubeflow.org/v1beta1"
 CONTAINER = "trial"
@@ -38,7 +39,8 @@ def make_experiment(
     Raises
     ------
     StudyError
-        There is no such model or fold, the model has no search, or the names are too long for Katib.
+        There is no such model or fold, the model has no search, the study's data are files of this machine,
+        or the names are too long for Katib.
 
     Source
     ------
@@ -51,6 +53,12 @@ def make_experiment(
         )
     if not 1 <= fold <= study.folds.outer:
         raise StudyError(f"There is no fold {fold}. Choose from 1 to {study.folds.outer}.")
+    here = [path for path in study.list_inputs() if path and not is_remote(path)]
+    if here:
+        raise StudyError(
+            f"{here[0]} is on this machine, where no trial can read it. Put the study's data at gs:// addresses, "
+            "or simulate them."
+        )
     called = f"{study.name}-{name}-{fold}".replace("_", "-")
     if len(called) > LONGEST_NAME or not called[0].isalpha():
         raise StudyError(

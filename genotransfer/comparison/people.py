@@ -96,13 +96,13 @@ def prepare_people(
     opened, counts = _open(study, scratch, progress)
     checked, steps = _control(study, opened)
     tables, risk, heritability = _label(study, checked)
+    labels = tables["target"]["phenotype"].to_numpy(dtype=np.int8)
+    groups = _read_groups(study, checked["target"])
+    folds = deal_folds(labels, study.folds.outer, derive_seed(study.seed, "folds"), groups)
     written = {role: checked[role].write(folder / role / FILESET) for role in ROLES}
     for left in sorted(scratch.glob("*")):
         left.unlink()
     scratch.rmdir()
-    labels = tables["target"]["phenotype"].to_numpy(dtype=np.int8)
-    groups = _read_groups(study, checked["target"])
-    folds = deal_folds(labels, study.folds.outer, derive_seed(study.seed, "folds"), groups)
     for role in ROLES:
         write_phenotypes(folder / role / "people.tsv", tables[role][["FID", "IID", "phenotype"]])
     facts: dict[str, Any] = {
@@ -127,7 +127,7 @@ def prepare_people(
 def load_people(folder: str | Path) -> ComparisonPeople:
     """Read what `prepare_people` wrote."""
     folder = Path(folder)
-    dealt = pd.read_csv(folder / "folds.tsv", sep="\t", dtype={"FID": str, "IID": str})
+    dealt = pd.read_csv(folder / "folds.tsv", sep="\t", dtype={"FID": str, "IID": str}, keep_default_na=False)
     opened = {role: open_population(folder / role) for role in ROLES}
     labels = {
         role: read_phenotype_table(folder / role / "people.tsv")["phenotype"].to_numpy(dtype=np.int8)

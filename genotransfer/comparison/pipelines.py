@@ -66,8 +66,12 @@ def build_pipeline(
     return pipeline.set_params(**(seeds | model.settings))
 
 
-def check_models(study: ComparisonStudy) -> None:
+def check_models(study: ComparisonStudy, *, searched_here: bool = True) -> None:
     """Check that every model of a study can be built and its search names parameters it has.
+
+    Parameters
+    ----------
+    searched_here : whether this program carries out the searches, and not Katib.
 
     Raises
     ------
@@ -79,7 +83,7 @@ def check_models(study: ComparisonStudy) -> None:
     for model in study.models:
         if model.network:
             find_network(model.network)
-        if model.search.kind == "bayes":
+        if searched_here and model.search.kind == "bayes":
             import_optuna()
         build_pipeline(model, study.training, study.seed)
 

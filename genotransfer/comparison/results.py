@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,11 @@ from genotransfer.splits import LabelledSamples
 # Shares of a part of the people, each with Wilson's interval: of cases, of controls, of those called cases.
 SHARES = ("sensitivity", "specificity", "precision")
 OF_FOLDS = ("accuracy", "auc")
+
+
+def read_by_model(path: str | Path) -> pd.DataFrame:
+    """Read a table of the report with a row a model; a model may be called ``nan`` or ``null``."""
+    return pd.read_csv(path, dtype={"model": str}, keep_default_na=False, na_values=[""])
 
 
 def tabulate_models(judged: Sequence[JudgedModel]) -> pd.DataFrame:

@@ -98,7 +98,7 @@ class Search(Settings):
 class ComparedModel(Settings):
     """One model of the comparison."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
     kind: ModelKind
     network: str = Field("", description="of the kinds network and transfer, e.g. ann_1")
     score: ScoreName | None = Field(None, description="of the kind score")
@@ -238,6 +238,13 @@ class ComparisonStudy(Settings):
             raise ValueError(
                 f"phenotype {self.phenotype!r} is none of the study's: {', '.join(self.phenotype_names)}"
             )
+        if self.scoring in ("neg_log_loss", "neg_brier_score"):
+            for model in self.models:
+                if model.kind == "svm" and not model.settings.get("classifier__probability"):
+                    raise ValueError(
+                        f"scoring: {self.scoring} is of probabilities, and the svm {model.name} has none; choose "
+                        "another scoring, or leave the model out"
+                    )
         names = self.model_names
         if len(set(names)) != len(names):
             raise ValueError(f"models named twice: {names}")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from genotransfer.comparison.features import CorrelationFilter, rank_variants
+from genotransfer.comparison.features import CorrelationFilter, check_selection, rank_variants
 from genotransfer.comparison.training import hold_out, share_trainer
 from genotransfer.models.standardise import Standardiser, fit_standardiser, impute_means
 from genotransfer.randomness import derive_seed
@@ -76,6 +76,7 @@ class SourceCohort:
             `CorrelationFilter`; as many as are left.
         held_out : share of the people on which training is stopped.
         """
+        check_selection(n_variants, r2)
         key = ("network", network, n_variants, r2, held_out, settings)
         return self._learn(  # type: ignore[no-any-return]
             key, lambda: self._train(network, n_variants, r2, held_out, settings)
@@ -88,6 +89,8 @@ class SourceCohort:
         ----------
         n_variants : the so many most associated in the source; all when None.
         """
+
+        check_selection(n_variants, None)
 
         def take() -> tuple[Int64[np.ndarray, " k"], Sample]:
             ranked = rank_variants(self.people.dosages, self.people.labels)

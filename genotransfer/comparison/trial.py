@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import yaml
+
 from genotransfer.comparison.folds import list_splits
 from genotransfer.comparison.judging import explain_fit, find_inner_folds
 from genotransfer.comparison.people import ComparisonPeople
@@ -30,7 +32,14 @@ def parse_parameters(given: list[str]) -> dict[str, Any]:
         name, equals, text = one.partition("=")
         if not equals:
             raise StudyError(f"--parameter {one!r} has no '='. Write --parameter step__parameter=value.")
-        value, _ = read_yaml(text)
+        try:
+            value, _ = read_yaml(text)
+        except yaml.YAMLError as error:
+            told = " ".join(str(error).split())
+            raise StudyError(
+                f"--parameter {name.strip()}: {text!r} cannot be read: {told}. Give a number, a word, true, false "
+                "or null."
+            ) from error
         if not isinstance(value, bool | int | float | str | None):
             raise StudyError(
                 f"--parameter {one!r} is no single value. Give a number, a word, true, false or null."

@@ -19,7 +19,8 @@ from genotransfer.interpretation.outputs import MOST_NUMBERS, Output
 
 SAMPLES = 2000
 MOST_BINS = 50
-KERNEL_WIDTH = 0.75  # as the library's, times the square root of the number of bins
+# A copy counts exp(-d**2 / .75**2) for its cosine distance d to the person, whatever the number of bins.
+KERNEL_WIDTH = 0.75
 PENALTY = 1.0
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from genotransfer.comparison.judging import JudgedModel
-from genotransfer.comparison.results import tabulate_folds
+from genotransfer.comparison.results import read_by_model, tabulate_folds
 from genotransfer.comparison.settings import ComparisonStudy
 from genotransfer.formats.files import replace_together
 from genotransfer.tracking.client import connect, find_store
@@ -50,8 +50,8 @@ def track_comparison(
     """
     uri = find_store(study.tracking.uri)
     report = Path(report_folder)
-    results = pd.read_csv(report / "results.csv").set_index("model")
-    timings = pd.read_csv(report / "tables" / "timings.csv").set_index("model").drop(columns="currency")
+    results = read_by_model(report / "results.csv").set_index("model")
+    timings = read_by_model(report / "tables" / "timings.csv").set_index("model").drop(columns="currency")
     tags = {"source": study.source, "target": study.target, "pipeline": study.pipeline}
     with connect(uri) as client, open_study_run(client, study, uri, job, tags) as parent:
         values = {

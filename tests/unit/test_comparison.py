@@ -391,6 +391,24 @@ def test_a_value_that_scikit_learn_refuses_is_told(people):
         judge_model(study, "transfer", people)
 
 
+@pytest.mark.parametrize(
+    ("space", "told"),
+    [
+        ({"associated__n_variants": {"low": 2, "high": 5}}, "n_variants is .* Give a whole number"),
+        ({"associated__n_variants": [0]}, "n_variants is 0. Give a whole number of 1 or more"),
+        ({"uncorrelated__r2": [2]}, "r2 is 2. Give a number above 0, up to 1"),
+        ({"classifier__n_estimators": [10], "resampled__k_neighbors": [80]}, "Expected n_neighbors"),
+    ],
+)
+def test_what_a_search_may_not_draw_is_told_with_model_and_fold(people, space, told):
+    model = {"name": "forest", "kind": "forest", "imbalance": "smote", "selection": {"associated": 8, "r2": 0.9}}
+    study = make_study(model | {"search": {"kind": "random", "iterations": 1, "space": space}})
+    fewer = (people.target.labels * (np.arange(90) % 3 > 0)).astype(np.int8)  # for SMOTE to have work
+    people = replace(people, target=LabelledSamples(people.target.dosages, fewer))
+    with pytest.raises(StudyError, match=f"Model forest, fold 1: .*{told}"):
+        judge_model(study, "forest", people)
+
+
 def test_a_source_of_other_variants_is_refused(people):
     study = make_study(SCORE)
     other = LabelledSamples(people.source.dosages[:, :7], people.source.labels)

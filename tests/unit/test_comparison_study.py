@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from genotransfer.comparison.katib import make_experiment
 from genotransfer.comparison.people import load_people, prepare_people, read_facts
 from genotransfer.comparison.pipelines import check_models
 from genotransfer.comparison.report import write_report, write_summary
+from genotransfer.comparison.results import read_by_model
 from genotransfer.comparison.settings import ComparisonStudy
 from genotransfer.comparison.trial import parse_parameters
 from genotransfer.comparison.words import answer, describe_plan
@@ -86,6 +88,9 @@ def explain(text, tmp_path):
         ),
         ("low: 0.01", "low: 2", "low 2.0 is not below high 1.0"),
         ("low: 0.01", "low: -1", "row 10: models.0.search.space.classifier__C: low -1.0 has no logarithm"),
+        ("name: score", "name: 1e5", "models.1.name"),
+        ("models:\n  - {name: logistic, kind: logistic,", "scoring: neg_log_loss\nmodels:\n  - {name: logistic, kind: svm,",
+         "neg_log_loss is of probabilities, and the svm logistic has none"),  # fmt: skip
         ("name: score", "name: logistic", "models named twice: ['logistic', 'logistic']"),
         ("score: clumping", "score: clumping, imbalance: smote", "score: smote is for logistic, svm, forest"),
         (
@@ -194,6 +199,11 @@ models: [{{name: logistic, kind: logistic}}]
     wrong = parse_text(text.replace("groups: home", "groups: house"), ComparisonStudy)
     with pytest.raises(InputError, match=r"target\.tsv.*there is no column 'house'"):
         prepare_people(wrong, tmp_path / "wrong")
+    assert not list((tmp_path / "wrong").rglob("*.bed"))
+    searched = {"kind": "grid", "space": {"classifier__C": [0.1, 1.0]}}
+    models = make_study({**LOGISTIC, "search": searched}).models
+    with pytest.raises(StudyError, match="/source is on this machine, where no trial can read it"):
+        make_experiment(study.model_copy(update={"models": models}), "logistic", "image")
 
 
 # Report
@@ -243,6 +253,30 @@ def test_the_answer_names_what_can_be_told_apart():
     assert "From c it cannot be told apart with 90 people." in told
     _, told = answer(table, pairs.assign(mcnemar_p_holm=0.2))
     assert "not significantly more than any other" in told
+
+
+def test_models_and_people_may_be_called_nan_or_null(tiny, tmp_path):
+    study, folder = tiny
+    people = load_people(folder)
+    models = [study.models[1].model_copy(update={"name": name}) for name in ("nan", "null")]
+    study = study.model_copy(update={"models": models})
+    write_report(study, folder, [judge_model(study, one.name, people) for one in models], tmp_path)
+    for path in ("results.csv", "tables/timings.csv"):
+        assert read_by_model(tmp_path / path)["model"].tolist() == ["nan", "null"]
+    copied = tmp_path / "people"
+    shutil.copytree(folder, copied)
+    dealt = pd.read_csv(copied / "folds.tsv", sep="\t", dtype=str).assign(FID="null")
+    dealt.to_csv(copied / "folds.tsv", sep="\t", index=False)
+    assert load_people(copied).samples["FID"].tolist() == ["null"] * 60
+
+
+def test_katib_needs_no_optuna_here(monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    space = {"classifier__C": [0.1, 1.0]}
+    study = make_study({**LOGISTIC, "search": {"kind": "bayes", "space": space}})
+    check_models(study, searched_here=False)
+    [_, experiment] = make_experiment(study, "logistic", "image")
+    assert experiment["spec"]["algorithm"]["algorithmName"] == "tpe"
 
 
 # The paper
@@ -400,6 +434,8 @@ def test_mistakes_of_a_trial_are_told(tiny):
     }  # fmt: skip
     with pytest.raises(StudyError, match="has no '='"):
         parse_parameters(["a__b"])
+    with pytest.raises(StudyError, match=r"--parameter a__b: '\[1' cannot be read"):
+        parse_parameters(["a__b=[1"])
     with pytest.raises(StudyError, match="is no single value"):
         parse_parameters(["a__b=[1]"])
     with pytest.raises(StudyError, match="Model score has no search"):
