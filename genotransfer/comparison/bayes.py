@@ -99,7 +99,8 @@ def import_optuna() -> Any:
     except ImportError as error:
         raise StudyError(
             "A search of kind bayes needs Optuna, which is not installed. Install genotransfer[tuning], or search "
-            "by grid or at random."
+            "by grid or at random. The images of tasks hold no Optuna: on a cluster, and with --containers, "
+            "search by grid or at random, or let Katib search."
         ) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna

@@ -89,7 +89,6 @@ class SourceCohort:
         ----------
         n_variants : the so many most associated in the source; all when None.
         """
-
         check_selection(n_variants, None)
 
         def take() -> tuple[Int64[np.ndarray, " k"], Sample]:

@@ -98,9 +98,7 @@ def write_report(
 
 def _take_interpretation(made: Path, folder: Path, pictures: list[tuple[str, Path]]) -> Interpretation | None:
     """Copy tables and figures of the interpretation into the report's folder, and return its tables."""
-    importance, recovery = (
-        pd.read_parquet(made / f"{name}.parquet") for name in ("importance", "recovery")
-    )
+    importance, recovery = (pd.read_parquet(made / f"{name}.parquet") for name in ("importance", "recovery"))
     if importance.empty and recovery.empty:
         return None
     for name in ("importance.parquet", "recovery.parquet"):

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from genotransfer.comparison.judging import JudgedModel
 from genotransfer.comparison.results import read_by_model, tabulate_folds
 from genotransfer.comparison.settings import ComparisonStudy

@@ -92,10 +92,16 @@ def again(finished, tmp_path_factory):
             finished.find("select_best_model", "selection"),
             finished.models,
             genotypes=genotypes,
-            folder=folder / "out",
-            methods=["score_transfer"],
             **by_phenotype,
-            **({"named": ["3_1"], "gene_models": genes} | more),
+            **(
+                {
+                    "named": ["3_1"],
+                    "gene_models": genes,
+                    "methods": ["score_transfer"],
+                    "folder": folder / "out",
+                }
+                | more
+            ),
         )
 
     return ask
@@ -121,10 +127,24 @@ def test_afterwards_it_names_genes_and_explains_a_person(again, finished):
     people = pd.read_csv(written["people.tsv"], sep="\t")
     assert set(people["iid"]) == {person}
     assert people["fit"].min() > 0.95  # a score is linear
+    out = written["people.tsv"].parent
+    (out / "other.png").write_bytes(b"")  # is none of these
+    # Another call leaves no table of this one, which was about other models.
+    written = again(gene_models=None, named=["3_2"])
+    assert {path.name for path in written} == {
+        "importance.parquet", "recovery.parquet", "variants.tsv", "YRI_3_2_importance.png"
+    }  # fmt: skip
+    assert not (out / "genes.tsv").exists()
+    assert not (out / "people.tsv").exists()
 
 
-def test_a_stranger_an_unknown_phenotype_and_a_method_without_a_model_are_told(again):
+def test_a_stranger_an_unknown_phenotype_and_a_method_without_a_model_are_told(again, tmp_path):
     with pytest.raises(StudyError, match=r"'nobody' is nobody in TD, VD or ED of CEU"):
         again(people=["nobody"])
     with pytest.raises(StudyError, match=r"no phenotype '9_9'. Choose from: 3_1, 3_2"):
         again(named=["9_9"])
+    untouched = tmp_path / "untouched"
+    for wrong in ({"methods": ["magic"]}, {"people": ["nobody"]}):
+        with pytest.raises(StudyError):
+            again(folder=untouched, **wrong)
+    assert not untouched.exists()

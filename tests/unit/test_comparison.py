@@ -401,7 +401,12 @@ def test_a_value_that_scikit_learn_refuses_is_told(people):
     ],
 )
 def test_what_a_search_may_not_draw_is_told_with_model_and_fold(people, space, told):
-    model = {"name": "forest", "kind": "forest", "imbalance": "smote", "selection": {"associated": 8, "r2": 0.9}}
+    model = {
+        "name": "forest",
+        "kind": "forest",
+        "imbalance": "smote",
+        "selection": {"associated": 8, "r2": 0.9},
+    }
     study = make_study(model | {"search": {"kind": "random", "iterations": 1, "space": space}})
     fewer = (people.target.labels * (np.arange(90) % 3 > 0)).astype(np.int8)  # for SMOTE to have work
     people = replace(people, target=LabelledSamples(people.target.dosages, fewer))

@@ -89,8 +89,11 @@ def explain(text, tmp_path):
         ("low: 0.01", "low: 2", "low 2.0 is not below high 1.0"),
         ("low: 0.01", "low: -1", "row 10: models.0.search.space.classifier__C: low -1.0 has no logarithm"),
         ("name: score", "name: 1e5", "models.1.name"),
-        ("models:\n  - {name: logistic, kind: logistic,", "scoring: neg_log_loss\nmodels:\n  - {name: logistic, kind: svm,",
-         "neg_log_loss is of probabilities, and the svm logistic has none"),  # fmt: skip
+        (
+            "models:\n  - {name: logistic, kind: logistic,",
+            "scoring: neg_log_loss\nmodels:\n  - {name: logistic, kind: svm,",
+            "neg_log_loss is of probabilities, and the svm logistic has none",
+        ),  # fmt: skip
         ("name: score", "name: logistic", "models named twice: ['logistic', 'logistic']"),
         ("score: clumping", "score: clumping, imbalance: smote", "score: smote is for logistic, svm, forest"),
         (

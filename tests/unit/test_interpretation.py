@@ -22,7 +22,7 @@ from genotransfer.interpretation.recovery import assess_importance, find_proxies
 from genotransfer.interpretation.tables import combine_tables, list_leads, tabulate_importance
 from genotransfer.models.predictors import ScorePredictor
 from genotransfer.randomness import make_generator
-from tests.interpretation_support import M, NETWORKS, PROXY, RISK, TRAINED, fit_models, make_cohort, plant
+from tests.interpretation_support import NETWORKS, PROXY, RISK, TRAINED, M, fit_models, make_cohort, plant
 
 FAMILIES = (
     "svm", "cart", "rus", "forest", "bagging", *NETWORKS, "gru_1+svm", "gru_1+cart", "score",
