@@ -138,7 +138,8 @@ def assess_importance(
 
     Returns
     -------
-    kind, ranked (``bins`` or ``variants``), first_id (None where nothing is ranked), and the columns of `Recovery.to_row`.
+    kind, ranked (``bins`` or ``variants``), first_id (None where nothing is ranked), and the columns of
+    `Recovery.to_row`.
     """
     rows = []
     marked = mark_proxies(table, proxies)

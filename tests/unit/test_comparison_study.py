@@ -93,7 +93,7 @@ def explain(text, tmp_path):
             "models:\n  - {name: logistic, kind: logistic,",
             "scoring: neg_log_loss\nmodels:\n  - {name: logistic, kind: svm,",
             "neg_log_loss is of probabilities, and the svm logistic has none",
-        ),  # fmt: skip
+        ),
         ("name: score", "name: logistic", "models named twice: ['logistic', 'logistic']"),
         ("score: clumping", "score: clumping, imbalance: smote", "score: smote is for logistic, svm, forest"),
         (

@@ -19,9 +19,17 @@ from genotransfer.interpretation.outputs import decide_svm, is_svm, take_gradien
 from genotransfer.interpretation.patterns import correlate_output, pursue_output
 from genotransfer.interpretation.permutation import permute_bins
 from genotransfer.interpretation.recovery import assess_importance, find_proxies
-from genotransfer.interpretation.tables import combine_tables, list_leads, tabulate_importance
+from genotransfer.interpretation.tables import (
+    IMPORTANCE_COLUMNS,
+    combine_tables,
+    list_leads,
+    tabulate_importance,
+)
 from genotransfer.models.predictors import ScorePredictor
 from genotransfer.randomness import make_generator
+from genotransfer.report.interpretation import Interpretation, lay_out_interpretation
+from genotransfer.stages.interpretation import ABOUT, RECOVERY_COLUMNS
+from genotransfer.stages.interpretation_again import _list_variants
 from tests.interpretation_support import NETWORKS, PROXY, RISK, TRAINED, M, fit_models, make_cohort, plant
 
 FAMILIES = (
@@ -316,6 +324,30 @@ def test_a_model_whose_output_does_not_vary_is_a_miss(tmp_path):
     # And where a measure has no row in one of the replicates.
     shares = summarise(counted[(counted["seed"] == 2) | (counted["kind"] == "pursuit")])
     assert shares["n"].tolist() == [2] * 4
+
+
+def test_the_report_takes_no_other_methods_model_for_the_studys():
+    """Of two phenotypes the chosen model of one gives everybody the same output, and has no row."""
+    rows = tabulate("svm", kinds=("pattern",)).assign(
+        model="svm", population="CEU", risk_id=None, risk_r2=0.0
+    )
+    importance = pd.concat(
+        [
+            rows.assign(phenotype="3_1", method="none"),
+            rows.assign(phenotype="3_2", method="chosen"),
+            rows.assign(phenotype="3_2", method="none", model="cart"),
+        ]
+    )
+    recovery = pd.DataFrame(columns=RECOVERY_COLUMNS)
+    [section] = lay_out_interpretation(Interpretation(importance, recovery), {"target": "YRI"})
+    assert {(row[0].text, row[1].text) for row in section.rows} == {("YRI_3_2", "svm")}
+    assert "same output has no row" in section.notes[-1]
+
+
+def test_where_no_model_varies_there_is_an_empty_table_with_its_columns():
+    table = _list_variants(pd.DataFrame(columns=[*ABOUT, *IMPORTANCE_COLUMNS, "risk_id", "risk_r2"]))
+    assert table.empty
+    assert {*ABOUT, "id", "bin_share", "risk_r2"} <= set(table.columns)
 
 
 def test_a_cohort_explains_by_people_held_out_and_one_person_alone(tmp_path):
