@@ -147,6 +147,8 @@ def name_genes(variants: pd.DataFrame, models: GeneModels) -> pd.DataFrame:
     variants : id, chromosome, position, counted, other; a variant may come more than once.
     models : gene models of the same genome build.
     """
+    if variants.empty:
+        return pd.DataFrame(columns=["id", "region", "gene"])
     once = variants[PLACE_COLUMNS].drop_duplicates("id").reset_index(drop=True)
     return annotate_variants(once, models)[["id", "region", "gene"]]
 

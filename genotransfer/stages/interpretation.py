@@ -313,5 +313,5 @@ def _take_first(table: pd.DataFrame) -> pd.DataFrame:
 def _stack(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     parts = [one for one in parts if len(one)]
     if not parts:
-        return pd.DataFrame({name: [] for name in columns})
+        return pd.DataFrame(columns=columns)
     return pd.concat(parts, ignore_index=True).reindex(columns=columns)
