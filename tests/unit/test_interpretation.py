@@ -9,6 +9,7 @@ from sklearn.inspection import permutation_importance
 
 from benchmarks.interpretation import summarise
 from genotransfer.errors import StudyError
+from genotransfer.exome.gene_models import read_gene_models
 from genotransfer.interpretation.activation import map_activations
 from genotransfer.interpretation.attributions import expect_gradients, integrate_gradients, sum_bins
 from genotransfer.interpretation.explain import Effort, Importance, explain_model, list_members, narrow_score
@@ -23,6 +24,7 @@ from genotransfer.interpretation.tables import (
     IMPORTANCE_COLUMNS,
     combine_tables,
     list_leads,
+    name_genes,
     tabulate_importance,
 )
 from genotransfer.models.predictors import ScorePredictor
@@ -344,8 +346,13 @@ def test_the_report_takes_no_other_methods_model_for_the_studys():
     assert "same output has no row" in section.notes[-1]
 
 
-def test_where_no_model_varies_there_is_an_empty_table_with_its_columns():
-    table = _list_variants(pd.DataFrame(columns=[*ABOUT, *IMPORTANCE_COLUMNS, "risk_id", "risk_r2"]))
+def test_where_no_model_varies_there_is_an_empty_table_with_its_columns(tmp_path):
+    written = pd.DataFrame(columns=[*ABOUT, *IMPORTANCE_COLUMNS, "risk_id", "risk_r2"])
+    written.to_parquet(tmp_path / "importance.parquet")
+    importance = pd.read_parquet(tmp_path / "importance.parquet")
+    (tmp_path / "genes.bed").write_text("chr21\t0\t30000000\tFIRST\n")
+    genes = name_genes(importance, read_gene_models(tmp_path / "genes.bed"))
+    table = _list_variants(importance).merge(genes, on="id", how="left")
     assert table.empty
     assert {*ABOUT, "id", "bin_share", "risk_r2"} <= set(table.columns)
 
