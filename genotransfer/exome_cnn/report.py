@@ -53,7 +53,9 @@ def write_report(
     configurations = pd.read_parquet(results_folder / CONFIGURATIONS)
     curves = pd.concat([pd.read_parquet(Path(one) / CURVES) for one in trained_folders], ignore_index=True)
     facts = read_facts(genotypes_folder)
-    ceilings, takes = tabulate_ceilings(float(facts["case_share"]))
+    ceilings, takes = tabulate_ceilings(
+        float(facts["case_share"]), facts.get("prevalence") or published.PREVALENCE
+    )
     sweep = study.sweep
     table_1 = lay_out_table_1(configurations, "x".join(map(str, sweep.layers[0])))
     table_2 = lay_out_table_2(configurations, sweep.filters[0], sweep.batch_sizes[0])

@@ -40,7 +40,14 @@ class ExomeFiles(Settings):
     )
     quality: ExomeSettings = Field(ExomeSettings(), description="of a VCF or BCF; see docs/how-to/exomes.md")
     genes: str | None = Field(None, description="gene models, for gene_weights: refGene table, GTF or BED")
-    heritability: Share | None = Field(None, description="of the variants, if known: sets the ceiling")
+    heritability: Share | None = Field(
+        None, description="of the variants, if known: sets the ceiling; of liability in the population"
+    )
+    prevalence: Annotated[float, Field(ge=1e-5, le=1 - 1e-5)] | None = Field(
+        None,
+        description="share of cases in the population, e.g. 0.01 for schizophrenia, which the ceiling depends on; "
+        "null: the sample is taken for the population, as in a cohort",
+    )
 
 
 class Preselection(Settings):

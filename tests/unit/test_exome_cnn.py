@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from genotransfer.errors import InputError, StudyError
 from genotransfer.evaluation import best_accuracy
@@ -23,6 +24,7 @@ from genotransfer.exome_cnn.protocols import PROTOCOLS, TEST, TRAINING, VALIDATI
 from genotransfer.exome_cnn.report import write_report
 from genotransfer.exome_cnn.settings import ExomeCnnStudy, People, Sweep
 from genotransfer.exome_cnn.tables import lay_out_table_1, lay_out_table_2
+from genotransfer.intervals import measure_auc
 from genotransfer.models.standardise import Standardiser
 from genotransfer.study_files import load_settings
 from pipelines.kinds import STUDIES
@@ -217,6 +219,10 @@ def test_the_report_says_what_was_measured(finished, tmp_path):
     assert f"{100 * honest['accuracy']:.1f}\N{NO-BREAK SPACE}% of people who were set apart" in page
     assert "72.06" in page
     assert "8.19 points" in page
+    share = read_facts(laid.folder / "genotypes")["case_share"]
+    for prevalence in (published.PREVALENCE, None):
+        takes = find_heritability(published.HEADLINE, share, prevalence)
+        assert f"{100 * takes:.1f}\N{NO-BREAK SPACE}%" in page
     assert (tmp_path / "page.html").read_text() == page
     assert f"| honest | {100 * honest['accuracy']:.1f} |" in (tmp_path / "summary.md").read_text()
     assert {one.name for one in (tmp_path / "report" / "figures").iterdir()} == {
@@ -285,6 +291,38 @@ def test_the_heritability_that_an_accuracy_takes_is_the_inverse_of_the_ceiling()
     assert find_heritability(0.55, share) == 0  # the majority does better
     with pytest.raises(StudyError, match="An accuracy of 1"):
         find_heritability(1.0, 0.5)
+
+
+PAPERS_SHARE = published.N_CASES / (published.N_CASES + published.N_CONTROLS)
+
+
+def test_the_ceiling_of_a_sample_rich_in_cases_is_what_such_samples_reach():
+    draw, prevalence, heritability = np.random.default_rng(5), 0.05, 0.4
+    genetic = draw.normal(0, np.sqrt(heritability), 2_000_000)
+    liability = genetic + draw.normal(0, np.sqrt(1 - heritability), len(genetic))
+    labels = liability > stats.norm.isf(prevalence)
+    controls = np.flatnonzero(~labels)[: round(labels.sum() * (1 - PAPERS_SHARE) / PAPERS_SHARE)]
+    sample = np.concatenate([np.flatnonzero(labels), controls])
+    found = find_ceiling(heritability, PAPERS_SHARE, prevalence)
+    auc, *_ = measure_auc(labels[sample].astype(np.int8), genetic[sample])
+    assert found.auc == pytest.approx(auc, abs=0.003)
+    # The best cut of the score is the best rule, since the chance of being a case rises with it.
+    order = sample[np.argsort(genetic[sample])]
+    right = np.cumsum(~labels[order]) + labels[order].sum() - np.cumsum(labels[order])
+    assert found.accuracy == pytest.approx(right.max() / len(order), abs=0.003)
+
+
+def test_what_the_papers_accuracies_take_at_schizophrenias_prevalence_and_in_a_cohort():
+    for prevalence, due in ((published.PREVALENCE, (0.328, 0.174, 0.064)), (None, (0.647, 0.403, 0.167))):
+        found = [find_heritability(one, PAPERS_SHARE, prevalence) for one in (0.8, 0.723, 0.641)]
+        assert found == pytest.approx(due, abs=6e-4)
+    # A prevalence that is the sample's own share is a cohort.
+    assert find_ceiling(0.3, PAPERS_SHARE, PAPERS_SHARE).auc == pytest.approx(
+        find_ceiling(0.3, PAPERS_SHARE).auc
+    )
+    assert find_ceiling(1.0, 0.5, 1e-5).accuracy == pytest.approx(1.0)
+    with pytest.raises(StudyError, match="prevalence 0"):
+        find_ceiling(0.3, 0.5, 0.0)
 
 
 def test_the_mean_over_folds_has_students_interval():
@@ -387,7 +425,7 @@ def write_cohort(folder, laid):
 
 def test_a_plink_fileset_is_read_and_its_labels_go_apart(laid, tmp_path):
     files = write_cohort(tmp_path, laid)
-    study = make_study(exome=files | {"heritability": 0.3})
+    study = make_study(exome=files | {"heritability": 0.3, "prevalence": 0.02})
     made = prepare_exome(study, tmp_path / "genotypes", tmp_path / "phenotypes")
     assert (made.n_samples, made.n_variants) == (280, 200)
     exome = open_exome(tmp_path / "genotypes")
@@ -395,7 +433,7 @@ def test_a_plink_fileset_is_read_and_its_labels_go_apart(laid, tmp_path):
     labels = read_labels(laid.folder / "phenotypes")[:280]
     assert (read_labels(tmp_path / "phenotypes") == labels).all()
     facts = read_facts(tmp_path / "genotypes")
-    assert facts["ceiling"] == pytest.approx(find_ceiling(0.3, labels.mean()).accuracy)
+    assert facts["ceiling"] == pytest.approx(find_ceiling(0.3, labels.mean(), 0.02).accuracy)
     assert facts["note"] == "20 samples without a phenotype left out"
 
 
