@@ -202,7 +202,8 @@ def _make_job(study: ExomeCnnStudy, one: Configuration, lesson: _Lesson) -> Trai
         train=lesson.train,
         validation=lesson.watching,
         standardiser=lesson.scale,
-        # The same start in every protocol, so that they differ in what they look at alone.
+        # The same seed in every protocol: first weights are the same where as many variants were kept, and
+        # batches where as many people train, which is not so in the published one.
         seed=derive_seed(study.seed, "exome", "network", lesson.fold.name, one.name),
     )
 
