@@ -13,7 +13,7 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int8, Int64
+from jaxtyping import Float64, Int8, Int64
 from pydantic import Field
 
 from genotransfer.errors import StudyError
@@ -199,10 +199,25 @@ def _name_samples(labels: Int8[np.ndarray, " n_samples"]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SAMPLE_COLUMNS)
 
 
-def _find_threshold(phenotype: SimulatedPhenotype, labels: Int8[np.ndarray, " n"]) -> float:
-    """Return the liability between the lowest of the cases and the highest of the controls."""
-    liability = phenotype.liability
-    return float(liability[labels == 1].min() + liability[labels == 0].max()) / 2
+def find_threshold(genetic: Float64[np.ndarray, " n"], noise: float, case_share: float) -> float:
+    """Return the liability above which, over the noise, so many of these people are expected to be cases.
+
+    The cut between the cases and controls that were drawn goes with their noise, and as a threshold would
+    expect other shares: a ceiling below the accuracy of the commoner class, even.
+
+    Parameters
+    ----------
+    genetic : genetic part of the liability.
+    noise : standard deviation of the rest of it, above 0.
+    case_share : above 0 and below 1.
+    """
+    from scipy.optimize import brentq  # half a second to import, and only needed here
+    from scipy.special import ndtr
+
+    def find_excess(threshold: float) -> float:
+        return float(ndtr((genetic - threshold) / noise).mean()) - case_share
+
+    return float(brentq(find_excess, genetic.min() - 40 * noise, genetic.max() + 40 * noise))
 
 
 def _write_truth(
@@ -223,8 +238,9 @@ def _write_truth(
     known = annotation.iloc[causal][["id", "gene"]].reset_index(drop=True)
     known = known.assign(allele_count=copies[causal], effect=phenotype.effects)
     known.to_csv(folder / "causal.tsv", sep="\t", index=False, lineterminator="\n")
-    genetic, threshold = phenotype.genetic, _find_threshold(phenotype, labels)
+    genetic = phenotype.genetic
     noise = max(float((phenotype.liability - genetic).std()), 1e-12)
+    threshold = find_threshold(genetic, noise, float(labels.mean()))
     oracle = {
         "accuracy": float(((genetic > threshold) == (labels == 1)).mean()),
         "auc": measure_auc(labels, genetic)[0],
