@@ -23,6 +23,7 @@ from genotransfer.exome import (
 )
 from genotransfer.exome_cnn.ceilings import find_ceiling
 from genotransfer.exome_cnn.evaluation import Truth
+from genotransfer.exome_cnn.inputs import read_positive_weights
 from genotransfer.exome_cnn.settings import ExomeCnnStudy, ExomeFiles, SimulatedExome
 from genotransfer.formats.convert import detect_format
 from genotransfer.formats.files import replace_together
@@ -63,8 +64,11 @@ def prepare_exome(
     InputError
         A file cannot be read, or has no such column.
     StudyError
-        No variant passes quality control.
+        No variant passes quality control, or a gene's weight is not above 0.
     """
+    if study.gene_weights is not None:
+        # Networks read them, hours from now: what is wrong with them is told first.
+        read_positive_weights(study.gene_weights)
     with replace_together(genotypes_folder, phenotypes_folder) as (made, labelled):
         made.mkdir()
         labelled.mkdir()

@@ -62,7 +62,7 @@ def write_report(
     optimism = pd.read_parquet(results_folder / OPTIMISM)
     counts = pd.read_parquet(Path(folds_folder) / COUNTS)
     steps = pd.read_csv(Path(genotypes_folder) / STEPS)
-    with replace_together(folder) as (made,):
+    with replace_together(folder, page, summary) as (made, page_made, told):
         (made / "tables").mkdir(parents=True)
         (made / "figures").mkdir()
         for name, table in (
@@ -94,8 +94,8 @@ def write_report(
         )
         described = describe_page(findings, figures)
         write_page(made / "report.html", described)
-        shutil.copyfile(made / "report.html", page)
-        Path(summary).write_text(
+        shutil.copyfile(made / "report.html", page_made)
+        told.write_text(
             f"# {described.heading}\n\n**{described.answer}** {described.lead}\n\n{_show(results)}\n"
             f"\n{published.CITATION} doi:{published.DOI}\n"
         )

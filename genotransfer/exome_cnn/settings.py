@@ -114,10 +114,20 @@ class CnnTraining(Settings):
     plateau_patience: Size = Field(3, description="epochs without a lower loss that are a plateau")
     patience: Size = Field(10, description="epochs without a lower loss before training stops")
     threads: Size = Field(1, description="of each training task")
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    precision: Literal["float32", "mixed_bfloat16"] = Field(
+        "float32", description="of the fast trainer's layers; weights are float32 throughout"
+    )
     memory_gib: Annotated[float, Field(gt=0)] | None = Field(
         None, description="GiB for networks and samples; null: a share of the machine's or GPU's"
     )
+
+    @model_validator(mode="after")
+    def _agree(self) -> CnnTraining:
+        if self.trainer == "keras" and self.precision != "float32":
+            raise ValueError(
+                f"precision {self.precision} is of trainer stacked alone, and keras trains in float32: leave one out"
+            )
+        return self
 
 
 class ExomeCnnStudy(Settings):
@@ -141,7 +151,9 @@ class ExomeCnnStudy(Settings):
     @field_validator("exome", mode="before")
     @classmethod
     def _name_kind(cls, value: Any) -> Any:
-        return {"kind": "simulated"} | value if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        return {"kind": "files" if "genotypes" in value else "simulated"} | value
 
     @model_validator(mode="after")
     def _agree(self) -> ExomeCnnStudy:

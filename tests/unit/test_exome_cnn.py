@@ -22,7 +22,7 @@ from genotransfer.exome_cnn.inputs import find_weights, fit_scale
 from genotransfer.exome_cnn.preparing import open_exome, prepare_exome, read_facts, read_labels
 from genotransfer.exome_cnn.protocols import PROTOCOLS, TEST, TRAINING, VALIDATION
 from genotransfer.exome_cnn.report import write_report
-from genotransfer.exome_cnn.settings import ExomeCnnStudy, People, Sweep
+from genotransfer.exome_cnn.settings import ExomeCnnStudy, ExomeFiles, People, Sweep
 from genotransfer.exome_cnn.tables import lay_out_table_1, lay_out_table_2
 from genotransfer.intervals import measure_auc
 from genotransfer.models.standardise import Standardiser
@@ -479,6 +479,24 @@ def test_bad_files_are_told_and_nothing_is_written(laid, tmp_path, changes, erro
 
 
 @pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"\xff\xfe\x00\x01", "weights.tsv: this is no table"),
+        (b'gene\tweight\nA\t1\nB\t2\t3\t"4\n', "weights.tsv: this is no table"),
+        (b"gene\tweight\nA\t-1\n", "The weight of gene A"),
+        (None, "weights.tsv: there is no such file"),
+    ],
+)
+def test_bad_weights_are_told_before_anything_is_prepared(tmp_path, content, says):
+    weights = tmp_path / "weights.tsv"
+    if content is not None:
+        weights.write_bytes(content)
+    with pytest.raises((InputError, StudyError), match=says):
+        prepare_exome(make_study(gene_weights=str(weights)), tmp_path / "out" / "a", tmp_path / "out" / "b")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
     ("override", "says"),
     [
         ("protocols=[published]", "protocols lacks 'honest'"),
@@ -488,12 +506,20 @@ def test_bad_files_are_told_and_nothing_is_written(laid, tmp_path, changes, erro
         ("people.fold=3", r"unknown key 'people.fold'. Did you mean 'folds'"),
         ("exome.n_sample=3", r"unknown key 'exome.n_sample'. Did you mean 'n_samples'"),
         ("exome={kind: files, genotypes: a.vcf, phenotypes: b, column: c}, gene_weights: w", "no YAML"),
+        ("training={trainer: keras, precision: mixed_bfloat16}", "precision mixed_bfloat16 is of trainer stacked"),
         ("sweep.forms=[4d]", "sweep.forms.0: input should be '1d', '2d', '3d' or 'dense'"),
     ],
 )
 def test_a_bad_study_is_told(override, says):
     with pytest.raises((InputError, StudyError), match=says):
         load_settings(STUDIES / "exome-cnn" / "exome-cnn.yaml", ExomeCnnStudy, [override])
+
+
+def test_an_exome_with_genotypes_is_one_in_files():
+    study = make_study(exome={"genotypes": "a.vcf", "phenotypes": "b", "column": "c"})
+    assert isinstance(study.exome, ExomeFiles)
+    with pytest.raises(ValueError, match="files.phenotypes"):
+        make_study(exome={"genotypes": "a.vcf", "column": "c"})
 
 
 def test_weights_of_genes_ask_for_gene_models():
