@@ -86,7 +86,9 @@ def read_gene_weights(path: str | Path) -> dict[str, float]:
         table = pd.read_csv(check_unpacked(path), sep=None, engine="python", dtype=str, keep_default_na=False)
     except (ValueError, csv.Error) as error:  # ParserError and UnicodeDecodeError are ValueErrors
         raise InputError(
-            f"this is no table: {error}", file=path, remedy="Give a text file with the columns gene and weight"
+            f"this is no table: {error}",
+            file=path,
+            remedy="Give a text file with the columns gene and weight",
         ) from error
     absent = {"gene", "weight"} - set(table.columns)
     if absent:

@@ -161,6 +161,7 @@ def _lay_out_protocols(findings: Findings) -> Section:
                 Cell(write_interval(one["fold_low"], one["fold_high"])),
                 show_fraction(one["auc"]),
                 Cell(_write_fractions(one["auc_low"], one["auc_high"])),
+                show_fraction(one["fold_auc"]),
                 *(show_percent(one[key]) for key in ("balanced_accuracy", "sensitivity", "specificity")),
                 show_percent(one["best_epoch_accuracy"]),
             ]
@@ -175,6 +176,7 @@ def _lay_out_protocols(findings: Findings) -> Section:
             "95 % (t)",
             "AUC",
             "95 % (DeLong)",
+            "AUC, mean of folds",
             "Balanced",
             "Sensitivity",
             "Specificity",
@@ -183,7 +185,9 @@ def _lay_out_protocols(findings: Findings) -> Section:
         rows,
         [
             "Wilson's interval covers the choice of the test people, not of those who train. Folds share training "
-            "people, so the t interval over them is too narrow. Best epoch: the highest accuracy of any epoch on those "
+            "people, so the t interval over them is too narrow. The AUC is of everybody together, whom networks of "
+            "several folds scored, each on a scale of its own; the mean of folds compares people within a fold. "
+            "Best epoch: the highest accuracy of any epoch on those "
             "who stop the training."
         ],
     )

@@ -36,7 +36,9 @@ class ExomeFiles(Settings):
     column: str = Field(description="of the phenotype: 0 and 1, or PLINK's 1 and 2")
     iid_column: str = "IID"
     threshold: Literal["mean", "zero", "binary"] | float = Field(
-        "binary", description="cases are above it: the mean, zero, a number; binary: the column says"
+        "binary",
+        description="cases are above it: the mean of everybody with a value, zero, a number; binary: the "
+        "column says",
     )
     quality: ExomeSettings = Field(ExomeSettings(), description="of a VCF or BCF; see docs/how-to/exomes.md")
     genes: str | None = Field(None, description="gene models, for gene_weights: refGene table, GTF or BED")

@@ -180,6 +180,8 @@ def test_every_configuration_is_measured_in_every_fold(finished):
     folds = results[(results["protocol"] == "honest") & (results["fold"] != "all")]
     together = results[(results["protocol"] == "honest") & (results["fold"] == "all")].iloc[0]
     assert together["accuracy"] == pytest.approx(np.average(folds["accuracy"], weights=folds["n"]))
+    assert together["fold_auc"] == pytest.approx(folds["auc"].mean())
+    assert folds["fold_auc"].isna().all()
     # Who watches in the published protocol is who is tested.
     published_rows = table[table["protocol"] == "published"]
     assert published_rows["validation_accuracy"].tolist() == pytest.approx(published_rows["test_accuracy"])
@@ -506,7 +508,10 @@ def test_bad_weights_are_told_before_anything_is_prepared(tmp_path, content, say
         ("people.fold=3", r"unknown key 'people.fold'. Did you mean 'folds'"),
         ("exome.n_sample=3", r"unknown key 'exome.n_sample'. Did you mean 'n_samples'"),
         ("exome={kind: files, genotypes: a.vcf, phenotypes: b, column: c}, gene_weights: w", "no YAML"),
-        ("training={trainer: keras, precision: mixed_bfloat16}", "precision mixed_bfloat16 is of trainer stacked"),
+        (
+            "training={trainer: keras, precision: mixed_bfloat16}",
+            "precision mixed_bfloat16 is of trainer stacked",
+        ),
         ("sweep.forms=[4d]", "sweep.forms.0: input should be '1d', '2d', '3d' or 'dense'"),
     ],
 )
