@@ -58,3 +58,24 @@ def expect_ceiling(
         auc=float((cases * below).sum() / (cases.sum() * controls.sum())),
         majority=float(max(case.mean(), control.mean())),
     )
+
+
+def find_threshold(genetic: Float64[np.ndarray, " n"], noise: float, case_share: float) -> float:
+    """Return the liability above which, over the noise, so many of these people are expected to be cases.
+
+    The cut between the cases and controls that were drawn goes with their noise, and as a threshold would
+    expect other shares: a ceiling below the accuracy of the commoner class, even.
+
+    Parameters
+    ----------
+    genetic : genetic part of the liability.
+    noise : standard deviation of the rest of it, above 0.
+    case_share : above 0 and below 1.
+    """
+    from scipy.optimize import brentq  # half a second to import, and only needed here
+    from scipy.special import ndtr
+
+    def find_excess(threshold: float) -> float:
+        return float(ndtr((genetic - threshold) / noise).mean()) - case_share
+
+    return float(brentq(find_excess, genetic.min() - 40 * noise, genetic.max() + 40 * noise))

@@ -13,12 +13,12 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64, Int8, Int64
+from jaxtyping import Int8, Int64
 from pydantic import Field
 
 from genotransfer.errors import StudyError
 from genotransfer.exome.annotation import annotate_variants, write_annotation
-from genotransfer.exome.ceiling import expect_ceiling
+from genotransfer.exome.ceiling import expect_ceiling, find_threshold
 from genotransfer.exome.gene_models import read_gene_models
 from genotransfer.exome.synthetic_genes import draw_gene_sizes, place_genes, write_refgene
 from genotransfer.formats import plink
@@ -197,27 +197,6 @@ def _name_samples(labels: Int8[np.ndarray, " n_samples"]) -> pd.DataFrame:
     names = [f"P{number:06d}" for number in range(1, len(labels) + 1)]
     rows = [(name, name, "0", "0", 0, str(label + 1)) for name, label in zip(names, labels, strict=True)]
     return pd.DataFrame(rows, columns=SAMPLE_COLUMNS)
-
-
-def find_threshold(genetic: Float64[np.ndarray, " n"], noise: float, case_share: float) -> float:
-    """Return the liability above which, over the noise, so many of these people are expected to be cases.
-
-    The cut between the cases and controls that were drawn goes with their noise, and as a threshold would
-    expect other shares: a ceiling below the accuracy of the commoner class, even.
-
-    Parameters
-    ----------
-    genetic : genetic part of the liability.
-    noise : standard deviation of the rest of it, above 0.
-    case_share : above 0 and below 1.
-    """
-    from scipy.optimize import brentq  # half a second to import, and only needed here
-    from scipy.special import ndtr
-
-    def find_excess(threshold: float) -> float:
-        return float(ndtr((genetic - threshold) / noise).mean()) - case_share
-
-    return float(brentq(find_excess, genetic.min() - 40 * noise, genetic.max() + 40 * noise))
 
 
 def _write_truth(

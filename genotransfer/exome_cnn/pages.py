@@ -187,8 +187,7 @@ def _lay_out_protocols(findings: Findings) -> Section:
             "Wilson's interval covers the choice of the test people, not of those who train. Folds share training "
             "people, so the t interval over them is too narrow. The AUC is of everybody together, whom networks of "
             "several folds scored, each on a scale of its own; the mean of folds compares people within a fold. "
-            "Best epoch: the highest accuracy of any epoch on those "
-            "who stop the training."
+            "Best epoch: the highest accuracy of any epoch on those who stop the training."
         ],
     )
 

@@ -523,7 +523,7 @@ def test_a_bad_study_is_told(override, says):
 def test_an_exome_with_genotypes_is_one_in_files():
     study = make_study(exome={"genotypes": "a.vcf", "phenotypes": "b", "column": "c"})
     assert isinstance(study.exome, ExomeFiles)
-    with pytest.raises(ValueError, match="files.phenotypes"):
+    with pytest.raises(ValueError, match=r"files\.phenotypes"):
         make_study(exome={"genotypes": "a.vcf", "column": "c"})
 
 
