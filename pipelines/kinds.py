@@ -191,7 +191,8 @@ def _read_kind(path: str | Path) -> str:
     except yaml.YAMLError:
         return "study"  # told with its row when it is read as one
     kind = raw.get("pipeline", "study") if isinstance(raw, dict) else "study"
-    if kind not in KINDS or kind == "retraining":  # which is a way to run a study, no kind of one
+    # Retraining is a way to run a study, no kind of one.
+    if not isinstance(kind, str) or kind not in KINDS or kind == "retraining":
         known = ", ".join(one for one in KINDS if one not in ("study", "retraining"))
         raise InputError(
             f"there is no pipeline {kind!r}",
@@ -200,4 +201,4 @@ def _read_kind(path: str | Path) -> str:
             if known
             else "Leave it out",
         )
-    return str(kind)
+    return kind

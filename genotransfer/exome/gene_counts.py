@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from jaxtyping import Float32, Float64, Int16, Int64
 
 from genotransfer.errors import InputError, StudyError
 from genotransfer.exome.gene_intervals import REGIONS
-from genotransfer.formats.files import require_file
+from genotransfer.formats.files import check_unpacked
 from genotransfer.genotypes import Genotypes
 
 NEIGHBOURS = ("upstream", "downstream", "intergenic")
@@ -79,9 +80,16 @@ def read_gene_weights(path: str | Path) -> dict[str, float]:
     Raises
     ------
     InputError
-        The file is missing, lacks a column, names a gene twice, or a weight is no number.
+        The file is missing or no table, lacks a column, names a gene twice, or a weight is no number.
     """
-    table = pd.read_csv(require_file(path), sep=None, engine="python", dtype=str, keep_default_na=False)
+    try:
+        table = pd.read_csv(check_unpacked(path), sep=None, engine="python", dtype=str, keep_default_na=False)
+    except (ValueError, csv.Error) as error:  # ParserError and UnicodeDecodeError are ValueErrors
+        raise InputError(
+            f"this is no table: {error}",
+            file=path,
+            remedy="Give a text file with the columns gene and weight",
+        ) from error
     absent = {"gene", "weight"} - set(table.columns)
     if absent:
         raise InputError(

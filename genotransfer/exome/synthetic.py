@@ -18,7 +18,7 @@ from pydantic import Field
 
 from genotransfer.errors import StudyError
 from genotransfer.exome.annotation import annotate_variants, write_annotation
-from genotransfer.exome.ceiling import expect_ceiling
+from genotransfer.exome.ceiling import expect_ceiling, find_threshold
 from genotransfer.exome.gene_models import read_gene_models
 from genotransfer.exome.synthetic_genes import draw_gene_sizes, place_genes, write_refgene
 from genotransfer.formats import plink
@@ -199,12 +199,6 @@ def _name_samples(labels: Int8[np.ndarray, " n_samples"]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SAMPLE_COLUMNS)
 
 
-def _find_threshold(phenotype: SimulatedPhenotype, labels: Int8[np.ndarray, " n"]) -> float:
-    """Return the liability between the lowest of the cases and the highest of the controls."""
-    liability = phenotype.liability
-    return float(liability[labels == 1].min() + liability[labels == 0].max()) / 2
-
-
 def _write_truth(
     folder: Path,
     samples: pd.DataFrame,
@@ -223,8 +217,9 @@ def _write_truth(
     known = annotation.iloc[causal][["id", "gene"]].reset_index(drop=True)
     known = known.assign(allele_count=copies[causal], effect=phenotype.effects)
     known.to_csv(folder / "causal.tsv", sep="\t", index=False, lineterminator="\n")
-    genetic, threshold = phenotype.genetic, _find_threshold(phenotype, labels)
+    genetic = phenotype.genetic
     noise = max(float((phenotype.liability - genetic).std()), 1e-12)
+    threshold = find_threshold(genetic, noise, float(labels.mean()))
     oracle = {
         "accuracy": float(((genetic > threshold) == (labels == 1)).mean()),
         "auc": measure_auc(labels, genetic)[0],

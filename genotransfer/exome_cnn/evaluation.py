@@ -36,6 +36,7 @@ RESULT_COLUMNS = [
     "fold_mean",
     "fold_low",
     "fold_high",
+    "fold_auc",
     "best_epoch_accuracy",
     "majority",
     "ceiling",
@@ -83,8 +84,9 @@ def evaluate_networks(
     -------
     A row a protocol and fold, and one a protocol with fold ``all``, the people of all folds together;
     columns `RESULT_COLUMNS`. fold_mean, fold_low and fold_high are the mean over folds with its 95 % t
-    interval; best_epoch_accuracy is the highest accuracy of any epoch on the people who watch; majority
-    is the accuracy of calling everybody the commoner class among the others.
+    interval, and fold_auc the mean AUC within folds: each fold's network scores on a scale of its own, which
+    the AUC of all people together mixes; best_epoch_accuracy is the highest accuracy of any epoch on the
+    people who watch; majority is the accuracy of calling everybody the commoner class among the others.
     """
     leaderboard = pd.read_parquet(Path(selection_folder) / LEADERBOARD)
     chosen = pd.read_parquet(Path(selection_folder) / CHOSEN)
@@ -172,6 +174,7 @@ def _tabulate(predictions: pd.DataFrame, truth: Truth) -> pd.DataFrame:
         together = _describe(str(protocol), ALL_FOLDS, everyone, truth)
         mean, low, high = average_folds(np.array([one["accuracy"] for one in folds], dtype=np.float64))
         together |= {"fold_mean": mean, "fold_low": low, "fold_high": high}
+        together["fold_auc"] = float(np.mean([one["auc"] for one in folds]))
         together["best_epoch_accuracy"] = float(np.mean([one["best_epoch_accuracy"] for one in folds]))
         rows += [*folds, together]
     return pd.DataFrame(rows, columns=RESULT_COLUMNS)

@@ -18,6 +18,7 @@ from genotransfer.exome_cnn.folds import Fold
 from genotransfer.genotypes import Genotypes
 from genotransfer.models.standardise import Standardiser, fit_standardiser
 from genotransfer.splits import LabelledSamples
+from genotransfer.storage import localise
 
 COLUMNS_AT_ONCE = 512
 
@@ -55,6 +56,31 @@ def fit_scale(
     return Standardiser(mean, sd if weights is None else sd / weights)
 
 
+def read_positive_weights(weights_file: str | Path) -> dict[str, float]:
+    """Return the weight of each gene.
+
+    Parameters
+    ----------
+    weights_file : columns gene and weight; a path, here or in a bucket.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    StudyError
+        A weight is not above 0.
+    """
+    with localise(weights_file) as path:
+        weights = read_gene_weights(path)
+    low = [gene for gene, weight in weights.items() if weight <= 0]
+    if low:
+        raise StudyError(
+            f"The weight of gene {low[0]} in {weights_file} is {weights[low[0]]:g}. Give weights above 0; leave a "
+            "gene's variants out of the exome where they are to count for nothing."
+        )
+    return weights
+
+
 def find_weights(
     weights_file: str | Path | None, annotation_file: str | Path, variants: pd.DataFrame
 ) -> Float64[np.ndarray, " k"] | None:
@@ -62,24 +88,18 @@ def find_weights(
 
     Parameters
     ----------
-    weights_file : columns gene and weight.
+    weights_file : columns gene and weight; a path, here or in a bucket.
     annotation_file : of all variants of the exome, as `annotate_variants` has them.
     variants : those of a fold.
 
     Raises
     ------
-    StudyError
-        A weight is not above 0, or no gene of the file has a variant.
+    InputError, StudyError
+        As `read_positive_weights`; or no gene of the file has a variant.
     """
     if weights_file is None:
         return None
-    weights = read_gene_weights(weights_file)
-    low = [gene for gene, weight in weights.items() if weight <= 0]
-    if low:
-        raise StudyError(
-            f"The weight of gene {low[0]} in {weights_file} is {weights[low[0]]:g}. Give weights above 0; leave a "
-            "gene's variants out of the exome where they are to count for nothing."
-        )
+    weights = read_positive_weights(weights_file)
     annotation = read_annotation(annotation_file).set_index("id").loc[variants["id"]].reset_index()
     found = find_variant_weights(annotation, weights, default=np.nan)
     if np.isnan(found).all():

@@ -12,6 +12,7 @@ import pandas as pd
 from genotransfer.exome_cnn import published
 from genotransfer.exome_cnn.protocols import PROTOCOLS
 from genotransfer.exome_cnn.settings import ExomeCnnStudy
+from genotransfer.exome_cnn.tables import Takes
 from genotransfer.report.cells import (
     NOTHING,
     Cell,
@@ -35,8 +36,8 @@ class Findings:
 
     Attributes
     ----------
-    facts : of the exome: case_share, majority, heritability, ceiling, oracle, note.
-    takes : the least heritability at which the headline's accuracy can be reached.
+    facts : of the exome: case_share, prevalence, majority, heritability, ceiling, oracle, note.
+    takes : the least heritabilities at which the headline's accuracy can be reached.
     """
 
     study: ExomeCnnStudy
@@ -49,7 +50,7 @@ class Findings:
     table_1: pd.DataFrame = field(repr=False)
     table_2: pd.DataFrame = field(repr=False)
     ceilings: pd.DataFrame = field(repr=False)
-    takes: float
+    takes: Takes
 
     def find_whole(self, protocol: str) -> Mapping[str, Any]:
         """Return the result of a protocol on the people of all folds."""
@@ -124,11 +125,13 @@ def _explain(findings: Findings) -> str:
 
 
 def _explain_headline(findings: Findings) -> str:
-    share = findings.facts["case_share"]
+    share, takes = findings.facts["case_share"], findings.takes
     return (
-        f"With {_percent(share)} of people cases, no predictor that reads these variants alone is right for 80 % of "
-        f"people unless they explain {_percent(findings.takes)} of the liability. A study that claims more than the "
-        "ceiling of its variants' heritability has measured something else."
+        f"Of this sample {_percent(share)} are cases. If they and the controls were drawn from a population of which "
+        f"{_percent(takes.prevalence)} are cases, no predictor that reads these variants alone is right for 80 % of "
+        f"people unless they explain {_percent(takes.drawn)} of the liability in that population; if the sample is "
+        f"the population, as in a cohort, {_percent(takes.cohort)}. A study that claims more than the ceiling of its "
+        "variants' heritability has measured something else."
     )
 
 
@@ -158,6 +161,7 @@ def _lay_out_protocols(findings: Findings) -> Section:
                 Cell(write_interval(one["fold_low"], one["fold_high"])),
                 show_fraction(one["auc"]),
                 Cell(_write_fractions(one["auc_low"], one["auc_high"])),
+                show_fraction(one["fold_auc"]),
                 *(show_percent(one[key]) for key in ("balanced_accuracy", "sensitivity", "specificity")),
                 show_percent(one["best_epoch_accuracy"]),
             ]
@@ -172,6 +176,7 @@ def _lay_out_protocols(findings: Findings) -> Section:
             "95 % (t)",
             "AUC",
             "95 % (DeLong)",
+            "AUC, mean of folds",
             "Balanced",
             "Sensitivity",
             "Specificity",
@@ -180,8 +185,9 @@ def _lay_out_protocols(findings: Findings) -> Section:
         rows,
         [
             "Wilson's interval covers the choice of the test people, not of those who train. Folds share training "
-            "people, so the t interval over them is too narrow. Best epoch: the highest accuracy of any epoch on those "
-            "who stop the training."
+            "people, so the t interval over them is too narrow. The AUC is of everybody together, whom networks of "
+            "several folds scored, each on a scale of its own; the mean of folds compares people within a fold. "
+            "Best epoch: the highest accuracy of any epoch on those who stop the training."
         ],
     )
 
@@ -226,15 +232,29 @@ def _lay_out_folds(findings: Findings) -> Section:
 
 
 def _lay_out_ceilings(findings: Findings) -> Section:
+    drawn = f"prevalence {_percent(findings.takes.prevalence)}"
+    shown = (("accuracy", show_percent), ("auc", show_fraction))
     rows = [
-        [show_fraction(row["heritability"]), show_percent(row["accuracy"]), show_fraction(row["auc"])]
+        [
+            show_fraction(row["heritability"]),
+            *(show(row[f"{of}{name}"]) for of in ("", "cohort_") for name, show in shown),
+        ]
         for row in findings.ceilings.to_dict("records")
     ]
     return Section(
         "The best that can be reached, by heritability",
-        ("Heritability of liability", "Accuracy %", "AUC"),
+        (
+            "Heritability of liability",
+            f"Accuracy %, {drawn}",
+            f"AUC, {drawn}",
+            "Accuracy %, sample as population",
+            "AUC, sample as population",
+        ),
         rows,
-        [f"Normal liability, {_percent(findings.facts['case_share'])} of people cases."],
+        [
+            f"Normal liability, {_percent(findings.facts['case_share'])} of the sample cases. Where the study names no "
+            "prevalence, it is schizophrenia's."
+        ],
     )
 
 

@@ -23,6 +23,7 @@ from genotransfer.exome import (
 )
 from genotransfer.exome_cnn.ceilings import find_ceiling
 from genotransfer.exome_cnn.evaluation import Truth
+from genotransfer.exome_cnn.inputs import read_positive_weights
 from genotransfer.exome_cnn.settings import ExomeCnnStudy, ExomeFiles, SimulatedExome
 from genotransfer.formats.convert import detect_format
 from genotransfer.formats.files import replace_together
@@ -55,7 +56,7 @@ def prepare_exome(
     study : the study.
     genotypes_folder : gets the fileset ``genotypes`` of everybody with a phenotype, which is not in it;
         ``annotation.tsv`` where genes are known; ``steps.csv``, what quality control removed; and
-        ``facts.json``: case_share, heritability, ceiling, oracle, majority, note; null where not known.
+        ``facts.json``: case_share, prevalence, heritability, ceiling, oracle, majority, note; null where not known.
     phenotypes_folder : gets ``phenotypes.tsv``, in the order of the genotypes.
 
     Raises
@@ -63,8 +64,11 @@ def prepare_exome(
     InputError
         A file cannot be read, or has no such column.
     StudyError
-        No variant passes quality control.
+        No variant passes quality control, or a gene's weight is not above 0.
     """
+    if study.gene_weights is not None:
+        # Networks read them, hours from now: what is wrong with them is told first.
+        read_positive_weights(study.gene_weights)
     with replace_together(genotypes_folder, phenotypes_folder) as (made, labelled):
         made.mkdir()
         labelled.mkdir()
@@ -126,6 +130,7 @@ def _simulate(
     steps.to_csv(folder / STEPS, index=False)
     facts: dict[str, Any] = {
         "heritability": truth["heritability_realised"],
+        "prevalence": None,
         "ceiling": truth["ceiling"]["accuracy"],
         "oracle": truth["oracle"]["accuracy"],
         "note": f"simulated, heritability {shape.heritability:g} of {shape.n_causal} causal variants",
@@ -156,7 +161,8 @@ def _read(files: ExomeFiles, folder: Path) -> tuple[Genotypes, Int8[np.ndarray, 
     h2 = files.heritability
     facts: dict[str, Any] = {
         "heritability": h2,
-        "ceiling": None if h2 is None else find_ceiling(h2, float(labels.mean())).accuracy,
+        "prevalence": files.prevalence,
+        "ceiling": None if h2 is None else find_ceiling(h2, float(labels.mean()), files.prevalence).accuracy,
         "oracle": None,
         "note": f"{read.n_without_phenotype} samples without a phenotype left out",
     }

@@ -16,6 +16,7 @@ CITATION = (
 DOI = "10.1515/jib-2024-0057"
 HEADLINE = 0.80  # abstract and section 3.6: "the highest recorded accuracy of 80 %"
 N_CASES, N_CONTROLS = 4_969, 6_245  # section 2.2
+PREVALENCE = 0.01  # of schizophrenia, as estimates take it: Lee et al. 2012, Nat Genet 44:247
 N_VARIANTS, N_GENES = 18_970, 9_160
 
 

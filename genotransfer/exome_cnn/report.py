@@ -53,14 +53,16 @@ def write_report(
     configurations = pd.read_parquet(results_folder / CONFIGURATIONS)
     curves = pd.concat([pd.read_parquet(Path(one) / CURVES) for one in trained_folders], ignore_index=True)
     facts = read_facts(genotypes_folder)
-    ceilings, takes = tabulate_ceilings(float(facts["case_share"]))
+    ceilings, takes = tabulate_ceilings(
+        float(facts["case_share"]), facts.get("prevalence") or published.PREVALENCE
+    )
     sweep = study.sweep
     table_1 = lay_out_table_1(configurations, "x".join(map(str, sweep.layers[0])))
     table_2 = lay_out_table_2(configurations, sweep.filters[0], sweep.batch_sizes[0])
     optimism = pd.read_parquet(results_folder / OPTIMISM)
     counts = pd.read_parquet(Path(folds_folder) / COUNTS)
     steps = pd.read_csv(Path(genotypes_folder) / STEPS)
-    with replace_together(folder) as (made,):
+    with replace_together(folder, page, summary) as (made, page_made, told):
         (made / "tables").mkdir(parents=True)
         (made / "figures").mkdir()
         for name, table in (
@@ -92,8 +94,8 @@ def write_report(
         )
         described = describe_page(findings, figures)
         write_page(made / "report.html", described)
-        shutil.copyfile(made / "report.html", page)
-        Path(summary).write_text(
+        shutil.copyfile(made / "report.html", page_made)
+        told.write_text(
             f"# {described.heading}\n\n**{described.answer}** {described.lead}\n\n{_show(results)}\n"
             f"\n{published.CITATION} doi:{published.DOI}\n"
         )

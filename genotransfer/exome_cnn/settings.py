@@ -36,11 +36,20 @@ class ExomeFiles(Settings):
     column: str = Field(description="of the phenotype: 0 and 1, or PLINK's 1 and 2")
     iid_column: str = "IID"
     threshold: Literal["mean", "zero", "binary"] | float = Field(
-        "binary", description="cases are above it: the mean, zero, a number; binary: the column says"
+        "binary",
+        description="cases are above it: the mean of everybody with a value, zero, a number; binary: the "
+        "column says",
     )
     quality: ExomeSettings = Field(ExomeSettings(), description="of a VCF or BCF; see docs/how-to/exomes.md")
     genes: str | None = Field(None, description="gene models, for gene_weights: refGene table, GTF or BED")
-    heritability: Share | None = Field(None, description="of the variants, if known: sets the ceiling")
+    heritability: Share | None = Field(
+        None, description="of the variants, if known: sets the ceiling; of liability in the population"
+    )
+    prevalence: Annotated[float, Field(ge=1e-5, le=1 - 1e-5)] | None = Field(
+        None,
+        description="share of cases in the population, e.g. 0.01 for schizophrenia, which the ceiling depends on; "
+        "null: the sample is taken for the population, as in a cohort",
+    )
 
 
 class Preselection(Settings):
@@ -107,10 +116,20 @@ class CnnTraining(Settings):
     plateau_patience: Size = Field(3, description="epochs without a lower loss that are a plateau")
     patience: Size = Field(10, description="epochs without a lower loss before training stops")
     threads: Size = Field(1, description="of each training task")
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    precision: Literal["float32", "mixed_bfloat16"] = Field(
+        "float32", description="of the fast trainer's layers; weights are float32 throughout"
+    )
     memory_gib: Annotated[float, Field(gt=0)] | None = Field(
         None, description="GiB for networks and samples; null: a share of the machine's or GPU's"
     )
+
+    @model_validator(mode="after")
+    def _agree(self) -> CnnTraining:
+        if self.trainer == "keras" and self.precision != "float32":
+            raise ValueError(
+                f"precision {self.precision} is of trainer stacked alone, and keras trains in float32: leave one out"
+            )
+        return self
 
 
 class ExomeCnnStudy(Settings):
@@ -134,7 +153,9 @@ class ExomeCnnStudy(Settings):
     @field_validator("exome", mode="before")
     @classmethod
     def _name_kind(cls, value: Any) -> Any:
-        return {"kind": "simulated"} | value if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        return {"kind": "files" if "genotypes" in value else "simulated"} | value
 
     @model_validator(mode="after")
     def _agree(self) -> ExomeCnnStudy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,22 @@ from genotransfer.exome_cnn.ceilings import find_ceiling, find_heritability
 HERITABILITIES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 TABLE_1_COLUMNS = ["form", "filters", "batch_size", "printed_train", "printed_test", "printed_note"]
 TABLE_2_COLUMNS = ["form", "layers", "printed_train", "printed_test", "printed_note"]
+
+
+@dataclass(frozen=True)
+class Takes:
+    """The least heritability at which the headline's accuracy can be reached.
+
+    Attributes
+    ----------
+    prevalence : share of cases in the population.
+    drawn : heritability where cases and controls were drawn from a population of this prevalence.
+    cohort : heritability where the sample is the population.
+    """
+
+    prevalence: float
+    drawn: float
+    cohort: float
 
 
 def lay_out_table_1(configurations: pd.DataFrame, first_layers: str) -> pd.DataFrame:
@@ -58,27 +75,37 @@ def lay_out_table_2(configurations: pd.DataFrame, filters: int, batch_size: int)
 
 
 def tabulate_ceilings(
-    case_share: float, heritabilities: Sequence[float] = HERITABILITIES
-) -> tuple[pd.DataFrame, float]:
-    """Return the ceiling at several heritabilities, and the heritability that 80 % takes.
+    case_share: float, prevalence: float, heritabilities: Sequence[float] = HERITABILITIES
+) -> tuple[pd.DataFrame, Takes]:
+    """Return the ceiling at several heritabilities, and the heritability that 80 % takes, on both scales.
+
+    Parameters
+    ----------
+    case_share : of the sample.
+    prevalence : of the population.
+    heritabilities : of liability.
 
     Returns
     -------
-    heritability, accuracy and auc of the true genetic score, majority; and the least heritability at
-    which the best possible accuracy is that of the paper's headline.
+    heritability; accuracy and auc of the true genetic score, of a sample that was drawn from a population of
+    this prevalence; cohort_accuracy and cohort_auc, of a sample that is the population; majority. And the
+    least heritabilities at which the best possible accuracy is that of the paper's headline.
     """
     rows: list[dict[str, float]] = []
     for heritability in heritabilities:
-        ceiling = find_ceiling(heritability, case_share)
+        drawn, cohort = (find_ceiling(heritability, case_share, one) for one in (prevalence, None))
         rows.append(
             {
                 "heritability": heritability,
-                "accuracy": ceiling.accuracy,
-                "auc": ceiling.auc,
-                "majority": ceiling.majority,
+                "accuracy": drawn.accuracy,
+                "auc": drawn.auc,
+                "cohort_accuracy": cohort.accuracy,
+                "cohort_auc": cohort.auc,
+                "majority": drawn.majority,
             }
         )
-    return pd.DataFrame(rows), find_heritability(published.HEADLINE, case_share)
+    takes = (find_heritability(published.HEADLINE, case_share, one) for one in (prevalence, None))
+    return pd.DataFrame(rows), Takes(prevalence, *takes)
 
 
 def _set_beside(

@@ -26,7 +26,7 @@ def run(tmp_path_factory):
         nowhere = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
         done = run_cli("exome-cnn", "study.yaml", cwd=folder, **nowhere)
         assert done.returncode == 2, done.stderr
-        assert done.stderr.startswith("Error track exome: MLflow at http://127.0.0.1:9 refused")
+        assert done.stderr.startswith("Error track exome: MLflow at http://127.0.0.1:9 does not answer")
         [begun] = folder.glob("runs/tiny-*")
         assert (begun / "report.html").is_file()  # though MLflow was not there
         resumed = run_cli("resume", begun, cwd=folder)

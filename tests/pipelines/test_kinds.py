@@ -24,6 +24,9 @@ def test_an_unknown_pipeline_is_told(tmp_path):
     (tmp_path / "x.yaml").write_text("name: x\npipeline: nosuch\n")
     with pytest.raises(InputError, match=r"x.yaml: there is no pipeline 'nosuch'\. "):
         find_any_study(str(tmp_path / "x.yaml"))
+    (tmp_path / "x.yaml").write_text("name: x\npipeline: [exome-cnn]\n")
+    with pytest.raises(InputError, match=r"x.yaml: there is no pipeline \['exome-cnn'\]"):
+        find_any_study(str(tmp_path / "x.yaml"))
 
 
 def test_a_retraining_is_no_kind_of_study_file(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from genotransfer.errors import InputError, StudyError
 from genotransfer.evaluation import best_accuracy
@@ -21,8 +22,9 @@ from genotransfer.exome_cnn.inputs import find_weights, fit_scale
 from genotransfer.exome_cnn.preparing import open_exome, prepare_exome, read_facts, read_labels
 from genotransfer.exome_cnn.protocols import PROTOCOLS, TEST, TRAINING, VALIDATION
 from genotransfer.exome_cnn.report import write_report
-from genotransfer.exome_cnn.settings import ExomeCnnStudy, People, Sweep
+from genotransfer.exome_cnn.settings import ExomeCnnStudy, ExomeFiles, People, Sweep
 from genotransfer.exome_cnn.tables import lay_out_table_1, lay_out_table_2
+from genotransfer.intervals import measure_auc
 from genotransfer.models.standardise import Standardiser
 from genotransfer.study_files import load_settings
 from pipelines.kinds import STUDIES
@@ -178,6 +180,8 @@ def test_every_configuration_is_measured_in_every_fold(finished):
     folds = results[(results["protocol"] == "honest") & (results["fold"] != "all")]
     together = results[(results["protocol"] == "honest") & (results["fold"] == "all")].iloc[0]
     assert together["accuracy"] == pytest.approx(np.average(folds["accuracy"], weights=folds["n"]))
+    assert together["fold_auc"] == pytest.approx(folds["auc"].mean())
+    assert folds["fold_auc"].isna().all()
     # Who watches in the published protocol is who is tested.
     published_rows = table[table["protocol"] == "published"]
     assert published_rows["validation_accuracy"].tolist() == pytest.approx(published_rows["test_accuracy"])
@@ -217,6 +221,10 @@ def test_the_report_says_what_was_measured(finished, tmp_path):
     assert f"{100 * honest['accuracy']:.1f}\N{NO-BREAK SPACE}% of people who were set apart" in page
     assert "72.06" in page
     assert "8.19 points" in page
+    share = read_facts(laid.folder / "genotypes")["case_share"]
+    for prevalence in (published.PREVALENCE, None):
+        takes = find_heritability(published.HEADLINE, share, prevalence)
+        assert f"{100 * takes:.1f}\N{NO-BREAK SPACE}%" in page
     assert (tmp_path / "page.html").read_text() == page
     assert f"| honest | {100 * honest['accuracy']:.1f} |" in (tmp_path / "summary.md").read_text()
     assert {one.name for one in (tmp_path / "report" / "figures").iterdir()} == {
@@ -285,6 +293,38 @@ def test_the_heritability_that_an_accuracy_takes_is_the_inverse_of_the_ceiling()
     assert find_heritability(0.55, share) == 0  # the majority does better
     with pytest.raises(StudyError, match="An accuracy of 1"):
         find_heritability(1.0, 0.5)
+
+
+PAPERS_SHARE = published.N_CASES / (published.N_CASES + published.N_CONTROLS)
+
+
+def test_the_ceiling_of_a_sample_rich_in_cases_is_what_such_samples_reach():
+    draw, prevalence, heritability = np.random.default_rng(5), 0.05, 0.4
+    genetic = draw.normal(0, np.sqrt(heritability), 2_000_000)
+    liability = genetic + draw.normal(0, np.sqrt(1 - heritability), len(genetic))
+    labels = liability > stats.norm.isf(prevalence)
+    controls = np.flatnonzero(~labels)[: round(labels.sum() * (1 - PAPERS_SHARE) / PAPERS_SHARE)]
+    sample = np.concatenate([np.flatnonzero(labels), controls])
+    found = find_ceiling(heritability, PAPERS_SHARE, prevalence)
+    auc, *_ = measure_auc(labels[sample].astype(np.int8), genetic[sample])
+    assert found.auc == pytest.approx(auc, abs=0.003)
+    # The best cut of the score is the best rule, since the chance of being a case rises with it.
+    order = sample[np.argsort(genetic[sample])]
+    right = np.cumsum(~labels[order]) + labels[order].sum() - np.cumsum(labels[order])
+    assert found.accuracy == pytest.approx(right.max() / len(order), abs=0.003)
+
+
+def test_what_the_papers_accuracies_take_at_schizophrenias_prevalence_and_in_a_cohort():
+    for prevalence, due in ((published.PREVALENCE, (0.328, 0.174, 0.064)), (None, (0.647, 0.403, 0.167))):
+        found = [find_heritability(one, PAPERS_SHARE, prevalence) for one in (0.8, 0.723, 0.641)]
+        assert found == pytest.approx(due, abs=6e-4)
+    # A prevalence that is the sample's own share is a cohort.
+    assert find_ceiling(0.3, PAPERS_SHARE, PAPERS_SHARE).auc == pytest.approx(
+        find_ceiling(0.3, PAPERS_SHARE).auc
+    )
+    assert find_ceiling(1.0, 0.5, 1e-5).accuracy == pytest.approx(1.0)
+    with pytest.raises(StudyError, match="prevalence 0"):
+        find_ceiling(0.3, 0.5, 0.0)
 
 
 def test_the_mean_over_folds_has_students_interval():
@@ -387,7 +427,7 @@ def write_cohort(folder, laid):
 
 def test_a_plink_fileset_is_read_and_its_labels_go_apart(laid, tmp_path):
     files = write_cohort(tmp_path, laid)
-    study = make_study(exome=files | {"heritability": 0.3})
+    study = make_study(exome=files | {"heritability": 0.3, "prevalence": 0.02})
     made = prepare_exome(study, tmp_path / "genotypes", tmp_path / "phenotypes")
     assert (made.n_samples, made.n_variants) == (280, 200)
     exome = open_exome(tmp_path / "genotypes")
@@ -395,7 +435,7 @@ def test_a_plink_fileset_is_read_and_its_labels_go_apart(laid, tmp_path):
     labels = read_labels(laid.folder / "phenotypes")[:280]
     assert (read_labels(tmp_path / "phenotypes") == labels).all()
     facts = read_facts(tmp_path / "genotypes")
-    assert facts["ceiling"] == pytest.approx(find_ceiling(0.3, labels.mean()).accuracy)
+    assert facts["ceiling"] == pytest.approx(find_ceiling(0.3, labels.mean(), 0.02).accuracy)
     assert facts["note"] == "20 samples without a phenotype left out"
 
 
@@ -441,6 +481,24 @@ def test_bad_files_are_told_and_nothing_is_written(laid, tmp_path, changes, erro
 
 
 @pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"\xff\xfe\x00\x01", "weights.tsv: this is no table"),
+        (b'gene\tweight\nA\t1\nB\t2\t3\t"4\n', "weights.tsv: this is no table"),
+        (b"gene\tweight\nA\t-1\n", "The weight of gene A"),
+        (None, "weights.tsv: there is no such file"),
+    ],
+)
+def test_bad_weights_are_told_before_anything_is_prepared(tmp_path, content, says):
+    weights = tmp_path / "weights.tsv"
+    if content is not None:
+        weights.write_bytes(content)
+    with pytest.raises((InputError, StudyError), match=says):
+        prepare_exome(make_study(gene_weights=str(weights)), tmp_path / "out" / "a", tmp_path / "out" / "b")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
     ("override", "says"),
     [
         ("protocols=[published]", "protocols lacks 'honest'"),
@@ -450,12 +508,23 @@ def test_bad_files_are_told_and_nothing_is_written(laid, tmp_path, changes, erro
         ("people.fold=3", r"unknown key 'people.fold'. Did you mean 'folds'"),
         ("exome.n_sample=3", r"unknown key 'exome.n_sample'. Did you mean 'n_samples'"),
         ("exome={kind: files, genotypes: a.vcf, phenotypes: b, column: c}, gene_weights: w", "no YAML"),
+        (
+            "training={trainer: keras, precision: mixed_bfloat16}",
+            "precision mixed_bfloat16 is of trainer stacked",
+        ),
         ("sweep.forms=[4d]", "sweep.forms.0: input should be '1d', '2d', '3d' or 'dense'"),
     ],
 )
 def test_a_bad_study_is_told(override, says):
     with pytest.raises((InputError, StudyError), match=says):
         load_settings(STUDIES / "exome-cnn" / "exome-cnn.yaml", ExomeCnnStudy, [override])
+
+
+def test_an_exome_with_genotypes_is_one_in_files():
+    study = make_study(exome={"genotypes": "a.vcf", "phenotypes": "b", "column": "c"})
+    assert isinstance(study.exome, ExomeFiles)
+    with pytest.raises(ValueError, match=r"files\.phenotypes"):
+        make_study(exome={"genotypes": "a.vcf", "column": "c"})
 
 
 def test_weights_of_genes_ask_for_gene_models():

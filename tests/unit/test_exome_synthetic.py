@@ -91,6 +91,18 @@ def test_liability_follows_the_causal_variants(made):
     assert abs(truth["oracle"]["auc"] - truth["ceiling"]["auc"]) < 0.06
 
 
+@pytest.mark.parametrize("heritability", [0.0, 0.5])
+def test_the_ceiling_expects_as_many_cases_as_there_are(tmp_path, heritability):
+    settings = SMALL | {"n_variants": 100, "n_genes": 20, "n_causal": 50, "heritability": heritability}
+    simulate_exome(tmp_path / "made", SyntheticExome(**settings))
+    ceiling = json.loads((tmp_path / "made" / "truth.json").read_text())["ceiling"]
+    assert ceiling["majority"] == pytest.approx(450 / 800)
+    # Where nothing is heritable the best is to call everybody the commoner class, and no more.
+    assert ceiling["accuracy"] >= 450 / 800 - 1e-9
+    if heritability == 0:
+        assert ceiling["accuracy"] == pytest.approx(450 / 800)
+
+
 def test_same_settings_same_bytes(made, tmp_path):
     genotypes, folder = made
     again = simulate_exome(tmp_path / "again", SyntheticExome(**SMALL))
