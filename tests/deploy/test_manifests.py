@@ -197,7 +197,7 @@ def test_the_study_fits_the_cluster(cluster, study, deploy):
     assert spec.default_pipeline_root == "gs://my-bucket/runs"
     executors = version["spec"]["platformSpec"]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     tasks = {name.removeprefix("exec-"): one for name, one in executors.items()}
-    assert {*TRAINING_TASKS, "track-study"} < set(tasks)
+    assert {"train-source-models", "transfer-models", "track-study"} < set(tasks)
     for name, platform in tasks.items():
         assert platform["securityContext"] == {"runAsNonRoot": True}, name
         assert ("nodeSelector" in platform) == (name in TRAINING_TASKS), name

@@ -132,7 +132,8 @@ def test_the_report_is_one_page_with_ceiling_oracle_and_figures(finished):
     assert "Ceiling" in text
     assert "oracle" in text
     figures = sorted((finished.folder / "figures").glob("*.png"))
-    assert len(figures) == 2 * 2 * 3 + 4  # phenotypes, populations, kinds; and four of the whole
+    # Phenotypes, populations, kinds; what each phenotype's models rest on; and four of the whole.
+    assert len(figures) == 2 * 2 * 3 + 2 + 4
     assert page.count("data:image/png;base64,") == len(figures)
     assert not re.findall(r'(?:src|href)="(?!data:|#|https://doi\.org)', page)
     for phenotype in PHENOTYPES:
@@ -290,7 +291,7 @@ def test_the_same_study_and_seed_give_the_same_bytes(finished, again):
 
 def test_a_run_whose_tracking_failed_keeps_its_report(again):
     run, said = again
-    assert said.startswith("Error track study: MLflow at http://127.0.0.1:9 refused: ")
+    assert said.startswith("Error track study: MLflow at http://127.0.0.1:9 does not answer: ")
     assert said.rstrip().endswith(tell_where(run.folder))
     assert "Traceback" not in said
     report = run.find("write_report", "report")
