@@ -18,7 +18,7 @@ from genotransfer.exome_cnn.choice import CHOSEN
 from genotransfer.exome_cnn.folds import LABELS
 from genotransfer.exome_cnn.training import KEYS, LEADERBOARD, SCORES, SHOWN
 from genotransfer.formats.files import replace_together
-from genotransfer.intervals import NAN, wilson_interval
+from genotransfer.intervals import NAN
 from genotransfer.randomness import make_generator
 
 CONFIGURATIONS, RESULTS, PREDICTIONS, OPTIMISM = (
@@ -198,8 +198,3 @@ def _measure(group: pd.DataFrame) -> dict[str, float]:
     return evaluate_predictions(
         group["phenotype"].to_numpy(dtype=np.int8), group["score"].to_numpy(dtype=np.float64)
     )
-
-
-def find_chance(majority: float, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of calling everybody the commoner class, right for a share of n."""
-    return wilson_interval(round(majority * n), n)

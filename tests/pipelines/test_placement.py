@@ -144,20 +144,6 @@ def test_the_secret_is_there_by_name_for_the_task_that_tracks(placed):
             assert container["env"] == [release]
 
 
-def test_no_secret_of_the_surroundings_is_compiled_in(tmp_path, monkeypatch):
-    for name in (
-        "KFP_TOKEN",
-        "MLFLOW_TRACKING_USERNAME",
-        "MLFLOW_TRACKING_PASSWORD",
-        "MLFLOW_TRACKING_TOKEN",
-    ):
-        monkeypatch.setenv(name, "s3cret")
-    study = load_study(STUDIES / "paper.yaml", PLACED)
-    compile_pipeline(study, tmp_path / "a.yaml")
-    write_manifests(study, tmp_path / "b")
-    assert not [path for path in tmp_path.rglob("*.yaml") if "s3cret" in path.read_text()]
-
-
 @pytest.mark.parametrize("setting", ["tracking.uri=https://me:pass@host", "tracking.uri=me@host:5000"])
 def test_a_password_in_the_study_is_refused(tmp_path, setting):
     with pytest.raises(InputError, match=r"tracking\.uri: the address holds a user or password") as caught:

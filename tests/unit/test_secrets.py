@@ -14,6 +14,7 @@ from genotransfer.errors import InputError, StudyError
 from genotransfer.study_files import load_study, parse_study
 from pipelines.cli import STUDIES
 from pipelines.compilation import compile_pipeline, write_manifests
+from tests.pipelines.test_placement import PLACED
 from tests.secrets_support import find_secret
 
 SECRET = "s3cret/of me+you"
@@ -81,7 +82,7 @@ def test_nothing_of_the_surroundings_is_compiled_in(tmp_path, monkeypatch, kind)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:pl4nted-secret@host")
     (tmp_path / "key.json").write_text('{"private_key": "pl4nted-key"}')
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
-    study = load_study(STUDIES / "paper.yaml", ["cluster.mlflow_secret=mlflow-login"])
+    study = load_study(STUDIES / "paper.yaml", PLACED)
     compile_pipeline(study, tmp_path / "out" / "a.yaml", kind)
     write_manifests(study, tmp_path / "out" / "b", kind)
     assert (tmp_path / "out" / "a.yaml").stat().st_size > 10_000
