@@ -29,7 +29,13 @@ WAYS = ("ours", "fit")
 
 
 def train_convolutional(
-    way: str, network: str, n_samples: int, n_variants: int, epochs: int, threads: int | None
+    way: str,
+    network: str,
+    n_samples: int,
+    n_variants: int,
+    epochs: int,
+    threads: int | None,
+    precision: str = "float32",
 ) -> dict[str, Any]:
     """Train one network in one of `WAYS`: a task of `benchmarks.worker`."""
     import keras  # noqa: F401 - so that no import is timed
@@ -45,7 +51,7 @@ def train_convolutional(
         network, network, train, validation, fit_standardiser(network, train.dosages), seed=SEED
     )
     # Nothing stops early: both ways take the same steps.
-    settings = TrainingSettings(epochs=epochs, patience=epochs, threads=threads)
+    settings = TrainingSettings(epochs=epochs, patience=epochs, threads=threads, precision=precision)
     watch = Stopwatch()
     watch.start()
     if way == "ours":
@@ -96,6 +102,7 @@ def measure_network(network: str, n_variants: int, options: argparse.Namespace) 
             "n_variants": n_variants,
             "epochs": options.epochs,
             "threads": options.threads,
+            "precision": options.precision,
         }
         finished = run_chains([[task]], slots=1, environment=ONE_THREAD if options.threads == 1 else None)
         [[result]] = finished.results
@@ -117,6 +124,9 @@ def main() -> None:
     parser.add_argument("--variants", type=int, nargs="+", default=[1135, 6629])
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--threads", type=int, default=1, help="as in a study's tasks")
+    parser.add_argument(
+        "--precision", choices=["float32", "mixed_bfloat16"], default="float32", help="of ours"
+    )
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     options = parser.parse_args()
     found = {}

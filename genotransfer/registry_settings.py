@@ -11,13 +11,18 @@ from genotransfer.settings import Settings, Share
 FinalHash = Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")]
 
 
-class Registry(Settings):
-    """MLflow's model registry: one registered model for each phenotype of the target."""
+class Registration(Settings):
+    """MLflow's model registry: whether a study's model goes there, and as what."""
 
     enabled: bool = Field(True, description="register each phenotype's chosen model as challenger")
     prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$")] = Field(
         "", description="models are called PREFIX-TARGET-PHENOTYPE; the study's name when empty"
     )
+
+
+class Registry(Registration):
+    """MLflow's model registry: one registered model for each phenotype of the target."""
+
     promote: bool = Field(True, description="let a challenger that is better become the champion")
     measure: Literal["auc", "accuracy"] = Field(
         "auc", description="of FD, by which challenger and champion are compared in pairs"

@@ -56,6 +56,7 @@ StudyFile = Annotated[str, typer.Argument(help="A study file, or the name of one
 
 def main() -> None:
     """Run the command line; errors a user can mend end with status 2 and no traceback."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # what TensorFlow tells its developers
     for one in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(one) == signal.SIG_DFL:  # nohup ignores one
             signal.signal(one, signal.default_int_handler)

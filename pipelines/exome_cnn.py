@@ -13,6 +13,7 @@ from components.choose_exome_network.component import choose_exome_network
 from components.evaluate_exome.component import evaluate_exome
 from components.plan_exome_study.component import plan_exome_study
 from components.prepare_exome.component import prepare_exome
+from components.register_exome.component import register_exome
 from components.split_exome.component import split_exome
 from components.track_exome.component import track_exome
 from components.train_exome_networks.component import train_exome_networks
@@ -58,13 +59,23 @@ def compose_exome_cnn(
         genotypes=genotypes,
         folds=parted["folds"],
     ).outputs["report"]
-    track_exome(
+    tracked = track_exome(
         planned=planned,
         results=results,
         report=report,
         genotypes=genotypes,
         phenotypes=phenotypes,
         job=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
+    ).outputs["tracked"]
+    register_exome(
+        planned=planned,
+        tracked=tracked,
+        selection=selection.outputs["selection"],
+        networks=dsl.Collected(trained["networks"]),
+        results=results,
+        genotypes=genotypes,
+        phenotypes=phenotypes,
+        folds=parted["folds"],
     )
 
 

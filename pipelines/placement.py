@@ -22,6 +22,7 @@ TRACKING_TASKS = (
     "plan-retraining",
     "track-comparison",
     "track-exome",
+    "register-exome",
 )
 # What it looks at is no input that KFP knows of: what was found before may not be so now.
 LOOKING_TASK = "plan-retraining"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from genotransfer.prediction.predict import Prediction
+    from pipelines.run_folder import RunFolder
 
 MOST_ROWS = 20
 Ambiguous = StrEnum("Ambiguous", ["strand", "keep", "drop"])
@@ -21,15 +22,21 @@ Ambiguous = StrEnum("Ambiguous", ["strand", "keep", "drop"])
 
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run, such as runs/latest.")],
-    phenotype: Annotated[str, typer.Argument(help="Its name in the study, such as 5_1.")],
+    phenotype: Annotated[
+        str, typer.Argument(help="Its name in the study, such as 5_1; of an exome its column.")
+    ],
     folder: Annotated[Path, typer.Argument(help="The bundle to write; a bundle there is replaced.")],
     method: Annotated[str, typer.Option(help="Whose model: chosen, or a method of the study.")] = "chosen",
 ) -> None:
     """Write a phenotype's model as a bundle, a folder that `genotransfer predict` takes anywhere."""
+    from genotransfer.exome_cnn.settings import KIND
     from genotransfer.prediction.bundle import export_bundle
     from pipelines.run_folder import RunFolder
 
     done = RunFolder(run)
+    if done.kind == KIND:
+        _export_exome(done, phenotype, folder, method)
+        return
     study = done.study
     bundle = export_bundle(
         folder,
@@ -47,6 +54,38 @@ def export(
     )
     models = ", ".join(one.model for one in bundle.facts.members)
     typer.echo(f"{folder}: {study.target}_{phenotype}, {models}, {bundle.n_variants} variants")
+
+
+def _export_exome(done: RunFolder, phenotype: str, folder: Path, method: str) -> None:
+    from genotransfer.errors import StudyError
+    from genotransfer.exome_cnn.bundle import export_exome_bundle, name_phenotype
+    from genotransfer.exome_cnn.protocols import HONEST
+    from genotransfer.exome_cnn.settings import ExomeCnnStudy
+    from genotransfer.study_files import load_settings
+
+    study = load_settings(done.path / "study.yaml", ExomeCnnStudy)
+    if phenotype != name_phenotype(study):
+        raise StudyError(
+            f"The study {study.name!r} has no phenotype {phenotype!r}. Name {name_phenotype(study)!r}."
+        )
+    if method not in ("chosen", HONEST):
+        raise StudyError(
+            f"The networks of protocol {method!r} are not kept. Leave --method out, for the honest ones."
+        )
+    bundle = export_exome_bundle(
+        folder,
+        study,
+        selection_folder=done.find("choose_exome_network", "selection"),
+        networks={facts["form"]: str(path) for path, facts in done.list("train_exome_networks", "networks")},
+        results_folder=done.find("evaluate_exome", "results"),
+        genotypes_folder=done.find("prepare_exome", "genotypes"),
+        phenotypes_folder=done.find("prepare_exome", "phenotypes"),
+        folds_folder=done.find("split_exome", "folds"),
+    )
+    models = ", ".join(dict.fromkeys(one.model for one in bundle.facts.members))
+    n = len(bundle.members)
+    folds = f" of {n} folds" if n > 1 else ""
+    typer.echo(f"{folder}: exome_{phenotype}, {models}{folds}, {bundle.n_variants} variants")
 
 
 def predict(
@@ -127,7 +166,7 @@ def _tabulate(people: pd.DataFrame) -> object:
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in ("iid", "probability", "predicted", "called", "observed on FD", "95 %", "ancestry z"):
+    for name in ("iid", "probability", "predicted", "called", "observed", "95 %", "ancestry z"):
         table.add_column(name, no_wrap=True)
     for row in people.to_dict("records"):
         known = row["observed"] == row["observed"]

@@ -18,23 +18,28 @@ FITTING_TASKS = ("train_baselines", "train_scores", "transfer_models")
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of a run of a transfer study that `pipelines.local.run_study` made; it may have been moved since."""
+    """The folder of a run that `pipelines.local.run_study` made; it may have been moved since."""
 
     path: Path
 
     @property
+    def kind(self) -> str | None:
+        """The kind of study, of `pipelines.kinds.KINDS`; None for a transfer study."""
+        mark = self.path / KIND_MARK
+        return mark.read_text().strip() if mark.exists() else None
+
+    @property
     def study(self) -> Study:
-        """The study, every setting written out.
+        """The transfer study, every setting written out.
 
         Raises
         ------
         InputError
             The folder is no run's, or that of another kind of study.
         """
-        if (self.path / KIND_MARK).exists():
-            kind = (self.path / KIND_MARK).read_text().strip()
+        if self.kind is not None:
             raise InputError(
-                f"this is the folder of a run of the pipeline {kind!r}",
+                f"this is the folder of a run of the pipeline {self.kind!r}",
                 file=self.path,
                 remedy="Name the run of a transfer study",
             )

@@ -44,14 +44,6 @@ DISCREPANCIES = (
 )
 
 
-def bound_cases(accuracy: float, sensitivity: float, specificity: float) -> float:
-    """Return the share of cases at which an accuracy goes with a sensitivity and a specificity, 0 to 1.
-
-    Accuracy is ``share * sensitivity + (1 - share) * specificity``.
-    """
-    return (specificity - accuracy) / (specificity - sensitivity)
-
-
 def require_heritability(accuracy: float) -> float:
     """Return the least heritability of liability at which SNPs can reach an accuracy, 0 to 1.
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from genotransfer.errors import StudyError
-from genotransfer.exome_cnn.training import KEYS, LEADERBOARD
+from genotransfer.exome_cnn.configurations import KEYS
 from genotransfer.formats.files import replace_together
 
-CHOSEN = "chosen.parquet"
+LEADERBOARD, CHOSEN = "leaderboard.parquet", "chosen.parquet"
 
 
 def choose_configurations(leaderboard: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,8 @@ from itertools import product
 from genotransfer.exome_cnn.settings import Sweep
 
 DENSE_NETWORK, DENSE_FORM, DENSE_LAYERS = "ann_1", "dense", (30, 10)
+# What tells one trained network from another.
+KEYS = ["protocol", "fold", "configuration"]
 
 
 @dataclass(frozen=True)

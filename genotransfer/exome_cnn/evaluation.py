@@ -14,9 +14,10 @@ from jaxtyping import Float64
 from scipy import stats
 
 from genotransfer.evaluation import METRICS, compare_predictions, evaluate_predictions
-from genotransfer.exome_cnn.choice import CHOSEN
+from genotransfer.exome_cnn.choice import CHOSEN, LEADERBOARD
+from genotransfer.exome_cnn.configurations import KEYS
 from genotransfer.exome_cnn.folds import LABELS
-from genotransfer.exome_cnn.training import KEYS, LEADERBOARD, SCORES, SHOWN
+from genotransfer.exome_cnn.training import SCORES, SHOWN
 from genotransfer.formats.files import replace_together
 from genotransfer.intervals import NAN
 from genotransfer.randomness import make_generator

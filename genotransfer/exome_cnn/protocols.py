@@ -18,6 +18,7 @@ from typing import Literal
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
 ROLES = (TRAINING, VALIDATION, TEST)
+HONEST: Literal["honest"] = "honest"
 ProtocolName = Literal["honest", "preselected", "published"]
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from genotransfer.exome_cnn import published
+from genotransfer.exome_cnn.configurations import KEYS
 from genotransfer.exome_cnn.evaluation import CONFIGURATIONS, OPTIMISM, PREDICTIONS, RESULTS
 from genotransfer.exome_cnn.folds import COUNTS
 from genotransfer.exome_cnn.pages import Findings, describe_page
 from genotransfer.exome_cnn.preparing import STEPS, read_facts
 from genotransfer.exome_cnn.settings import ExomeCnnStudy
 from genotransfer.exome_cnn.tables import lay_out_table_1, lay_out_table_2, tabulate_ceilings
-from genotransfer.exome_cnn.training import CURVES, KEYS
+from genotransfer.exome_cnn.training import CURVES
 from genotransfer.formats.files import replace_together
 from genotransfer.plots.exome_cnn import draw_curves, draw_protocols
 from genotransfer.report.markdown import lay_out_table

@@ -11,6 +11,7 @@ from genotransfer.config import Tracking
 from genotransfer.exome.settings import ExomeSettings
 from genotransfer.exome.synthetic import ExomeShape
 from genotransfer.exome_cnn.protocols import ProtocolName
+from genotransfer.registry_settings import Registration
 from genotransfer.settings import Settings, Share, Size
 
 KIND: Literal["exome-cnn"] = "exome-cnn"
@@ -148,6 +149,7 @@ class ExomeCnnStudy(Settings):
     training: CnnTraining = CnnTraining()
     protocols: list[ProtocolName] = Field(default=["honest", "published"], min_length=1)
     tracking: Tracking = Tracking()
+    registry: Registration = Registration()
     cluster: Cluster = Cluster()
 
     @field_validator("exome", mode="before")

@@ -18,14 +18,17 @@ from jaxtyping import Float64, Int8
 
 from genotransfer.evaluation import evaluate_predictions
 from genotransfer.events import Progress
-from genotransfer.exome_cnn.configurations import Configuration, list_configurations
+from genotransfer.exome_cnn.choice import LEADERBOARD, choose_configurations
+from genotransfer.exome_cnn.configurations import KEYS, Configuration, list_configurations
 from genotransfer.exome_cnn.folds import Fold, read_folds
 from genotransfer.exome_cnn.inputs import find_weights, fit_scale, read_people
-from genotransfer.exome_cnn.protocols import TEST
+from genotransfer.exome_cnn.protocols import HONEST, TEST
 from genotransfer.exome_cnn.settings import ExomeCnnStudy
 from genotransfer.formats.files import replace_together
 from genotransfer.genotypes import Genotypes
+from genotransfer.models.predictors import VARIANT_COLUMNS, NetworkPredictor
 from genotransfer.models.standardise import Standardiser
+from genotransfer.models.store import save_predictor
 from genotransfer.randomness import derive_seed
 from genotransfer.splits import LabelledSamples
 from genotransfer.training.api import get_trainer
@@ -34,8 +37,7 @@ from genotransfer.training.jobs import CURVE_COLUMNS, TrainedNetwork, Trainer, T
 if TYPE_CHECKING:
     import keras
 
-LEADERBOARD, SCORES, CURVES = "leaderboard.parquet", "scores.parquet", "curves.parquet"
-KEYS = ["protocol", "fold", "configuration"]
+SCORES, CURVES, MODELS = "scores.parquet", "curves.parquet", "models"
 # Bytes that what one layer puts out for the people scored at once may take.
 MOST_BYTES = 1 << 27
 SHOWN = ("accuracy", "auc", "balanced_accuracy", "sensitivity", "specificity")
@@ -73,7 +75,8 @@ def train_form(
     folds_folder : from `split_exome`.
     out : folder that gets ``leaderboard.parquet``, a row a configuration and fold (see
         `describe_network`), and ``curves.parquet``: protocol, fold, configuration and `CURVE_COLUMNS`, where
-        ``val_`` is of the people who watch.
+        ``val_`` is of the people who watch; and ``models/<fold>``, of each fold of the honest protocol the
+        form's best network by `choose_configurations`, as `save_predictor` writes it.
     scores_folder : gets ``scores.parquet``: protocol, fold, configuration, iid, score (P(case), 0 to 1) of
         the test people.
     progress : told of each network.
@@ -85,28 +88,44 @@ def train_form(
     configurations = list_configurations(study.sweep, form)
     folds = list(read_folds(folds_folder, study.protocols))
     trainer = get_trainer(study.training.trainer, widths=sorted({len(one.variants) for one in folds}))
-    total, done = len(folds) * len(configurations), 0
-    rows, scores, curves = [], [], []
-    for fold in folds:
-        lesson = _prepare(study, configurations[0].network, genotypes, annotation_file, fold)
-        people = fold.take_people(TEST)["iid"]
-        for configuration, trained, seconds in _train_fold(study, trainer, configurations, lesson):
-            key = dict(zip(KEYS, (fold.protocol.name, fold.name, configuration.name), strict=True))
-            rows.append(key | describe_network(configuration, trained, lesson) | {"seconds": seconds})
-            scored = score_people(trained, lesson.scale, lesson.tested.dosages, configuration.filters)
-            scores.append(pd.DataFrame({**key, "iid": people.to_numpy(), "score": scored}))
-            curves.append(trained.curve[CURVE_COLUMNS].assign(**key))
-            done += 1
-            if progress is not None:
-                progress(done, total, f"{fold.protocol.name}, fold {fold.name}: {configuration.name}")
+    total = len(folds) * len(configurations)
+    rows: list[dict[str, object]] = []
+    scores, curves = [], []
     with replace_together(out, scores_folder) as (made, scored_out):
         made.mkdir()
         scored_out.mkdir()
+        for fold in folds:
+            lesson = _prepare(study, configurations[0].network, genotypes, annotation_file, fold)
+            people = fold.take_people(TEST)["iid"]
+            first = len(rows)
+            for configuration, trained, seconds in _train_fold(study, trainer, configurations, lesson):
+                key = dict(zip(KEYS, (fold.protocol.name, fold.name, configuration.name), strict=True))
+                rows.append(key | describe_network(configuration, trained, lesson) | {"seconds": seconds})
+                scored = score_people(trained, lesson.scale, lesson.tested.dosages, configuration.filters)
+                scores.append(pd.DataFrame({**key, "iid": people.to_numpy(), "score": scored}))
+                curves.append(trained.curve[CURVE_COLUMNS].assign(**key))
+                best = choose_configurations(pd.DataFrame(rows[first:]))["configuration"].item()
+                if fold.protocol.name == HONEST and best == configuration.name:
+                    _keep(made / MODELS / fold.name, genotypes, fold, lesson.scale, trained)
+                if progress is not None:
+                    progress(
+                        len(rows), total, f"{fold.protocol.name}, fold {fold.name}: {configuration.name}"
+                    )
         pd.DataFrame(rows).to_parquet(made / LEADERBOARD, index=False)
         learning = pd.concat(curves, ignore_index=True)[[*KEYS, *CURVE_COLUMNS]]
         learning.to_parquet(made / CURVES, index=False)
         pd.concat(scores, ignore_index=True).to_parquet(scored_out / SCORES, index=False)
     return total
+
+
+def _keep(
+    folder: Path, genotypes: Genotypes, fold: Fold, scale: Standardiser, trained: TrainedNetwork
+) -> None:
+    """Save a network with the variants it reads; it takes the place of the one saved before."""
+    folder.parent.mkdir(exist_ok=True)
+    at = genotypes.locate_variants(fold.variants["id"])
+    variants = genotypes.variants.iloc[at][VARIANT_COLUMNS].reset_index(drop=True)
+    save_predictor(folder, NetworkPredictor(variants, scale, trained.network, trained.window, trained.model))
 
 
 def describe_network(

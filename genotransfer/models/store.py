@@ -34,7 +34,8 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
-LEAST_SD = 1e-6
+# A deviation can be divided by the weight of a gene.
+LEAST_SD, MOST_SD = 1e-6, 1e6
 MANIFEST = "predictor.json"
 NETWORK_FILE = "network.keras"
 CLASSIFIER_FILE = "classifier.skops"
@@ -111,7 +112,7 @@ def load_predictor(folder: str | Path) -> Predictor:
         )
     # Of numbers of copies; NaN is none of these either.
     counts = (mean == COPIES_MEAN).all() and (sd == 1).all()
-    if not counts and not (((mean >= 0) & (mean <= 2)).all() and ((sd >= LEAST_SD) & (sd <= 2)).all()):
+    if not counts and not (((mean >= 0) & (mean <= 2)).all() and ((sd >= LEAST_SD) & (sd <= MOST_SD)).all()):
         raise InputError(
             "The manifest's means and deviations are not those of copies of an allele",
             remedy=archives.REMAKE,

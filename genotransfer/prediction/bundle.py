@@ -12,8 +12,6 @@
 
 from __future__ import annotations
 
-import math
-import shutil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,14 +19,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int64
 
-from genotransfer import __version__
 from genotransfer.candidates import CHOSEN
 from genotransfer.config import Study
 from genotransfer.counts import find_autosomal
 from genotransfer.errors import StudyError
 from genotransfer.formats.chromosomes import name_chromosomes
-from genotransfer.formats.files import replace_together
-from genotransfer.models.archives import hash_file
 from genotransfer.models.store import check_replaceable, load_predictor
 from genotransfer.prediction.ancestry import PEOPLE, describe_people, spread_evenly, thin_variants
 from genotransfer.prediction.calibration import measure_calibration, tabulate_calibration
@@ -40,14 +35,15 @@ from genotransfer.prediction.facts import (
     VARIANTS,
     AncestryFacts,
     BundleFacts,
-    BundleMember,
     CalibrationFacts,
     FinalEvaluation,
+    describe_final,
     read_facts,
 )
 from genotransfer.prediction.opened import VARIANT_COLUMNS, Bundle, load_bundle
 from genotransfer.prediction.people import People, measure_frequencies, read_people
 from genotransfer.prediction.prints import print_people
+from genotransfer.prediction.writing import write_bundle
 from genotransfer.stages.genotypes import name_build, open_population
 
 __all__ = ["Bundle", "BundleFacts", "export_bundle", "load_bundle", "read_facts"]
@@ -104,44 +100,32 @@ def export_bundle(
     table = _tabulate_variants(people, genotypes)
     ancestry, described, prints = _prepare_ancestry(table, people)
     labels, scores, final = _read_final(results_folder, phenotype, method, genotypes)
-    with replace_together(folder, replace_folders=True) as [temporary]:
-        members = []
-        for number, one in enumerate(chosen.to_dict("records")):
-            place = f"models/{number}"
-            shutil.copytree(saved[number], temporary / place)
-            names = ("key", "method", "model", "weight")
-            members.append(BundleMember(folder=place, **{name: one[name] for name in names}))
-        table[table["id"].isin(ids)].to_parquet(temporary / VARIANTS, index=False)
-        tabulate_calibration(labels, scores).to_parquet(temporary / CALIBRATION, index=False)
-        ancestry.to_parquet(temporary / ANCESTRY, index=False)
-        pd.DataFrame({"print": prints}, dtype=str).to_parquet(temporary / LEARNERS, index=False)
-        facts = BundleFacts(
-            library_version=__version__,
-            study=study.name,
-            phenotype=phenotype,
-            source=study.source,
-            target=study.target,
-            method=method,
-            build=name_build(study),
-            n_source=len(people["source"].labels),
-            n_target=len(people["target"].labels),
-            n_target_cases=int(people["target"].labels.sum()),
-            imputation=_name_imputation(predictors, list(chosen["fit_on"])),
-            members=members,
-            final=final,
-            calibration=measure_calibration(labels, scores)
-            if final
-            else CalibrationFacts(intercept=None, slope=None, brier=None),
-            ancestry=described,
-            sha256={
-                path.relative_to(temporary).as_posix(): hash_file(path)
-                for path in sorted(temporary.rglob("*"))
-                if path.is_file()
-            },
-        )
-        (temporary / MANIFEST).write_text(facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        load_bundle(temporary)  # what cannot be opened again is not handed out
-    return load_bundle(folder)
+    return write_bundle(
+        folder,
+        chosen,
+        saved,
+        {
+            VARIANTS: table[table["id"].isin(ids)],
+            CALIBRATION: tabulate_calibration(labels, scores),
+            ANCESTRY: ancestry,
+            LEARNERS: pd.DataFrame({"print": prints}, dtype=str),
+        },
+        study=study.name,
+        phenotype=phenotype,
+        source=study.source,
+        target=study.target,
+        method=method,
+        build=name_build(study),
+        n_source=len(people["source"].labels),
+        n_target=len(people["target"].labels),
+        n_target_cases=int(people["target"].labels.sum()),
+        imputation=_name_imputation(predictors, list(chosen["fit_on"])),
+        final=final,
+        calibration=measure_calibration(labels, scores)
+        if final
+        else CalibrationFacts(intercept=None, slope=None, brier=None),
+        ancestry=described,
+    )
 
 
 def _find_members(study: Study, phenotype: str, method: str, selection: Path) -> pd.DataFrame:
@@ -218,23 +202,9 @@ def _read_final(
             f"The results have {len(rows)} rows and {len(people)} predictions of {phenotype} by {method!r}. "
             "Give the results of the same study as the selection."
         )
-    row = rows.iloc[0]
-
-    def number(name: str) -> float | None:
-        value = float(row[f"fd_{name}"])
-        return value if math.isfinite(value) else None
-
-    final = FinalEvaluation(
-        n=int(row["fd_n"]),
-        n_cases=int(row["fd_n_cases"]),
-        sha256=open_population(genotypes["final"]).hash_contents(),
-        accuracy=float(row["fd_accuracy"]),
-        accuracy_low=number("low"),
-        accuracy_high=number("high"),
-        auc=number("auc"),
-        auc_low=number("auc_low"),
-        auc_high=number("auc_high"),
-    )
+    row = rows.iloc[0].filter(like="fd_")
+    measured = row.set_axis(row.index.str.removeprefix("fd_"))
+    final = describe_final(dict(measured), open_population(genotypes["final"]).hash_contents())
     return people["label"].to_numpy(np.int8), people["score"].to_numpy(np.float64), final
 
 

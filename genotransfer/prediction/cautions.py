@@ -89,7 +89,12 @@ def judge_people(
             f"{_count(far, n)} far from both {facts.target} and {facts.source} by their allele frequencies: "
             "the model was made for neither's like."
         )
-    if not compared.known:
+    if not facts.source:
+        warnings.append(
+            f"Whether the people are like those of {facts.study}, from whom the model learnt, is not checked: "
+            "it knows of one population, and there is no other to tell them from."
+        )
+    elif not compared.known:
         warnings.append(
             f"Whether the people are like {facts.target} cannot be told: the populations differ too little, "
             "or too few of the variants that tell are in the file."
@@ -124,7 +129,7 @@ def judge_positions(bundle: Bundle, matches: list[VariantMatch]) -> list[str]:
 
 
 def judge_model(facts: BundleFacts) -> list[str]:
-    """Return warnings of a model that FD says little for."""
+    """Return warnings of a model that little speaks for on the people it was measured on."""
     final = facts.final
     if final is None:
         return ["The model was not measured on people it had not learnt from: how good it is, is not known."]
@@ -136,12 +141,14 @@ def judge_model(facts: BundleFacts) -> list[str]:
             else f"95 % interval {final.auc_low:.2f} to {final.auc_high:.2f}"
         )
         if final.auc_low is not None or final.auc < 1:
-            warnings.append(f"The model is close to chance on FD: AUC {final.auc:.2f}, {held}.")
+            warnings.append(
+                f"The model is close to chance on {facts.tested_on}: AUC {final.auc:.2f}, {held}."
+            )
     if final.n < FEW_PEOPLE:
         width = measure_half_width(final.n)
         warnings.append(
-            f"FD has {final.n} people: the accuracy there, {final.accuracy:.2f}, is known to within about "
-            f"{width:.2f}."
+            (f"FD has {final.n} people" if facts.source else f"{final.n} people were tested")
+            + f": the accuracy there, {final.accuracy:.2f}, is known to within about {width:.2f}."
         )
     return warnings
 
@@ -158,15 +165,15 @@ def describe_model(facts: BundleFacts) -> list[str]:
     ]
     if facts.final is not None:
         notes.append(
-            f"observed is the share of cases among FD's {facts.final.n} people of like probability, with its "
-            "95 % interval."
+            f"observed is the share of cases, with its 95 % interval, among those of {facts.tested_on} "
+            f"({facts.final.n}) who have a like probability."
         )
     slope = facts.calibration.slope
     if slope is not None and math.isfinite(slope):
         kind = "too extreme" if slope < 1 else "too near the mean"
         notes.append(
-            f"On FD the calibration slope is {slope:.2f} (1 is right, here probabilities are {kind}) and the "
-            f"intercept {facts.calibration.intercept:+.2f}."
+            f"On {facts.tested_on} the calibration slope is {slope:.2f} (1 is right, here probabilities are "
+            f"{kind}) and the intercept {facts.calibration.intercept:+.2f}."
         )
     return notes
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 from pydantic import Field, ValidationError, field_validator
@@ -32,7 +34,7 @@ class BundleMember(Settings):
 
 
 class FinalEvaluation(Settings):
-    """What the study measured on FD; an undefined number is null."""
+    """What the study measured on FD, or on an exome's test people; an undefined number is null."""
 
     n: Count
     n_cases: Count
@@ -76,7 +78,7 @@ class BundleFacts(Settings):
     library_version: str
     study: str
     phenotype: str
-    source: str
+    source: str = Field(description="the population knowledge came from; empty where there is none")
     target: str
     method: str
     build: str = Field(description="genome build of the positions, a label; empty where unknown")
@@ -103,9 +105,40 @@ class BundleFacts(Settings):
         return value
 
     @property
+    def tested_on(self) -> str:
+        """What the people are called on whom the model was measured."""
+        return "FD" if self.source else "the test people"
+
+    @property
     def case_share(self) -> float:
         """Share of cases among the target's people that learnt, 0 to 1."""
         return self.n_target_cases / self.n_target
+
+
+def describe_final(measured: Mapping[Hashable, Any], sha256: str) -> FinalEvaluation:
+    """Return what was measured, of a row of results; NaN is written as null.
+
+    Parameters
+    ----------
+    measured : n, n_cases, accuracy, low, high, auc, auc_low, auc_high.
+    sha256 : of the people's fileset.
+    """
+
+    def number(name: str) -> float | None:
+        value = float(measured[name])
+        return value if math.isfinite(value) else None
+
+    return FinalEvaluation(
+        n=int(measured["n"]),
+        n_cases=int(measured["n_cases"]),
+        sha256=sha256,
+        accuracy=float(measured["accuracy"]),
+        accuracy_low=number("low"),
+        accuracy_high=number("high"),
+        auc=number("auc"),
+        auc_low=number("auc_low"),
+        auc_high=number("auc_high"),
+    )
 
 
 def read_bundle_table(path: Path) -> pd.DataFrame:

@@ -30,7 +30,7 @@ def compose_summary(prediction: Prediction) -> list[str]:
         f"# {_escape(f'{facts.target}_{facts.phenotype}')}: {len(table)} people",
         "",
         _escape(f"Model: {', '.join(one.model for one in facts.members)} of the study {facts.study}, ")
-        + _escape(f"from {facts.source} to {facts.target}."),
+        + _escape(f"from {facts.source} to {facts.target}." if facts.source else f"of {facts.target}."),
         "",
         *(f"**Warning.** {_escape(warning)}\n" for warning in prediction.warnings),
         "| | |",
@@ -42,7 +42,9 @@ def compose_summary(prediction: Prediction) -> list[str]:
     if prediction.effect_match_rate is not None:
         lines.append(f"| effects of the model in the file | {prediction.effect_match_rate:.1%} |")
     if facts.final is not None:
-        lines.append(f"| accuracy on FD | {facts.final.accuracy:.3f} ({facts.final.n} people) |")
+        lines.append(
+            f"| accuracy on {facts.tested_on} | {facts.final.accuracy:.3f} ({facts.final.n} people) |"
+        )
     lines += [
         f"| variants {name} | {count} |"
         for name, count in prediction.counts.items()

@@ -21,7 +21,7 @@ from genotransfer.config import Study
 from genotransfer.errors import InputError, StudyError
 from genotransfer.final_data import hash_final, read_final
 from genotransfer.formats.files import replace_together
-from genotransfer.prediction.bundle import Bundle, export_bundle, load_bundle
+from genotransfer.prediction.bundle import Bundle, BundleFacts, export_bundle, load_bundle
 from genotransfer.tracking.client import connect, find_store, find_uri, hide_password
 from genotransfer.tracking.pyfunc import BUNDLE, log_bundle
 
@@ -107,7 +107,7 @@ def register_models(
                 run = runs[f"{phenotype}/{CHOSEN}"]
                 final = read_final(results_folder, phenotype)
                 sha256 = hash_final(list(final["IID"]), final["label"].to_numpy())
-                made.append(register_bundle(client, study, phenotype, run, bundle, row, sha256))
+                made.append(register_bundle(client, name_model(study, phenotype), run, bundle, row, sha256))
     with replace_together(registered) as [path]:
         path.write_text(json.dumps([asdict(one) for one in made], indent=1))
     return made
@@ -119,29 +119,23 @@ def read_registered(registered: str | Path) -> list[Registered]:
 
 
 def register_bundle(
-    client: MlflowClient,
-    study: Study,
-    phenotype: str,
-    run: str,
-    folder: Path,
-    row: pd.Series,
-    final_sha256: str,
+    client: MlflowClient, name: str, run: str, folder: Path, row: pd.Series, final_sha256: str
 ) -> Registered:
     """Log a bundle to its run, register it, and make it the challenger; return the version.
 
     Parameters
     ----------
+    name : of the registered model, which is made where there is none.
     run : id of the run.
     folder : of the bundle.
-    row : of the results.
+    row : of the results: model, and `MEASURES` with ``fd_`` before them.
     final_sha256 : of the people it was evaluated on, see `genotransfer.final_data`.
     """
-    name = name_model(study, phenotype)
     version = _find_version_of(client, name, run)
+    bundle = load_bundle(folder)
     if version is None:
-        bundle = load_bundle(folder)
         model_id = log_bundle(client, run, folder, bundle)
-        _make_model(client, name, study, phenotype)
+        _make_model(client, name, bundle.facts)
         measures = {f"fd_{key}": f"{row[f'fd_{key}']:.6g}" for key in MEASURES if pd.notna(row[f"fd_{key}"])}
         version = client.create_model_version(
             name,
@@ -149,26 +143,27 @@ def register_bundle(
             source=client.get_logged_model(model_id).artifact_location,
             run_id=run,
             model_id=model_id,
-            tags=measures | _tag(study, bundle, row) | {"final_sha256": final_sha256},
-            description=describe_version(study, bundle),
+            tags=measures | _tag(bundle, row) | {"final_sha256": final_sha256},
+            description=describe_version(bundle),
         )
     client.set_registered_model_alias(name, CHALLENGER, version.version)
-    return Registered(phenotype, name, str(version.version), run)
+    return Registered(bundle.facts.phenotype, name, str(version.version), run)
 
 
-def describe_version(study: Study, bundle: Bundle) -> str:
+def describe_version(bundle: Bundle) -> str:
     """Return what a version says of itself, Markdown."""
     facts = bundle.facts
     models = ", ".join(sorted({one.model for one in facts.members}))
+    knowing = f", with knowledge from {facts.source}" if facts.source else ""
+    more = f" and {facts.n_source:,} of {facts.source}" if facts.source else ""
     lines = [
-        f"{facts.phenotype} of {facts.target}, with knowledge from {facts.source}: {models} "
-        f"({facts.members[0].method}), {len(bundle.variants):,} variants, {facts.n_target:,} people of "
-        f"{facts.target} and {facts.n_source:,} of {facts.source}."
+        f"{facts.phenotype} of {facts.target}{knowing}: {models} ({facts.members[0].method}), "
+        f"{len(bundle.variants):,} variants, {facts.n_target:,} people of {facts.target}{more}."
     ]
     if facts.final is not None:
         final = facts.final
         lines.append(
-            f"On {final.n:,} people read once (FD): accuracy {final.accuracy:.3f} "
+            f"On {final.n:,} people read once ({facts.tested_on}): accuracy {final.accuracy:.3f} "
             f"({final.accuracy_low:.3f} to {final.accuracy_high:.3f}), AUC {_write(final.auc)} "
             f"({_write(final.auc_low)} to {_write(final.auc_high)})."
         )
@@ -283,32 +278,30 @@ def _find_version_of(client: MlflowClient, name: str, run: str) -> ModelVersion 
     return max(found, key=lambda one: int(one.version)) if found else None
 
 
-def _make_model(client: MlflowClient, name: str, study: Study, phenotype: str) -> None:
+def _make_model(client: MlflowClient, name: str, facts: BundleFacts) -> None:
     from mlflow.exceptions import MlflowException
+
+    knowing = f" with knowledge from {facts.source}" if facts.source else ""
 
     try:
         client.create_registered_model(
             name,
-            tags={
-                "target": study.target,
-                "source": study.source,
-                "phenotype": phenotype,
-                "study": study.name,
-            },
-            description=f"{phenotype} of {study.target}, predicted with knowledge from {study.source}.",
+            tags=_name_origin(facts),
+            description=f"{facts.phenotype} of {facts.target}, predicted{knowing}.",
         )
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
 
 
-def _tag(study: Study, bundle: Bundle, row: pd.Series) -> dict[str, str]:
+def _name_origin(facts: BundleFacts) -> dict[str, str]:
+    source = {"source": facts.source} if facts.source else {}
+    return {"target": facts.target, "phenotype": facts.phenotype, "study": facts.study} | source
+
+
+def _tag(bundle: Bundle, row: pd.Series) -> dict[str, str]:
     facts = bundle.facts
-    return {
-        "study": study.name,
-        "phenotype": facts.phenotype,
-        "source": facts.source,
-        "target": facts.target,
+    return _name_origin(facts) | {
         "model": str(row["model"]),
         "method": facts.members[0].method,
         "n_variants": str(len(bundle.variants)),

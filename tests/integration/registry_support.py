@@ -12,7 +12,7 @@ from genotransfer.final_data import hash_final, read_final
 from genotransfer.prediction.bundle import export_bundle
 from genotransfer.tracking.decisions import Decision
 from genotransfer.tracking.promotion import promote_models
-from genotransfer.tracking.registry import Registered, register_bundle, register_models
+from genotransfer.tracking.registry import Registered, name_model, register_bundle, register_models
 from tests.integration.support import Run, read_tiny
 
 PHENOTYPE = "3_2"
@@ -133,8 +133,7 @@ class Store:
         """Register the bundle of a method as a version of `PHENOTYPE`'s model."""
         return register_bundle(
             self.client,
-            self.study(),
-            PHENOTYPE,
+            name_model(self.study(), PHENOTYPE),
             run or self.start_run(),
             self.bundles(method),
             self.inputs.row(PHENOTYPE, method),

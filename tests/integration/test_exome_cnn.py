@@ -12,6 +12,7 @@ from genotransfer.events import read_events
 from tests.exome_cnn_support import TINY
 from tests.integration.support import run_cli, share
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow.*")  # its use of SQLAlchemy
 CHANGES = {"exome": TINY["exome"] | {"n_variants": 1500}, "sweep": {"forms": ["dense", "2d"], "filters": [4]}}
 SMALL = {"sweep": CHANGES["sweep"] | {"batch_sizes": [64], "layers": [[8]]}, "training": {"epochs": 3}}
 
@@ -69,6 +70,7 @@ def test_the_resumed_run_does_nothing_again(run):
         ("evaluate_exome", ""),
         ("plan_exome_study", ""),
         ("prepare_exome", ""),
+        ("register_exome", ""),
         ("split_exome", ""),
         ("track_exome", ""),
         ("train_exome_networks", "2d"),
@@ -103,3 +105,54 @@ def test_artifacts_say_what_they_are_and_hide_the_test(run):
     [folds] = run.glob("artifacts/*/split-exome/folds")
     people = pd.read_parquet(folds / "honest" / "1" / "people.parquet")
     assert set(people.loc[people["role"] == "test", "phenotype"]) == {-1}
+
+
+def test_the_networks_of_the_folds_are_the_registrys_first_champion(run):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{run.parent / 'mlflow.db'}")
+    champion = client.get_model_version_by_alias("tiny-exome-case", "champion")
+    challenger = client.get_model_version_by_alias("tiny-exome-case", "challenger")
+    assert str(champion.version) == str(challenger.version) == "1"
+    whole = pd.read_csv(run / "results.csv").query("protocol == 'honest' and fold == 'all'").iloc[0]
+    assert float(champion.tags["fd_accuracy"]) == pytest.approx(whole["accuracy"], abs=1e-5)
+    assert champion.tags["decision"] == "promoted"
+    assert "source" not in champion.tags
+
+
+def test_the_model_is_carried_away_and_predicts(run, tmp_path):
+    done = run_cli("export", run, "case", tmp_path / "exome.bundle", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    [fileset] = run.glob("artifacts/*/prepare-exome/genotypes/genotypes.bed")
+    answers = []
+    for model in (tmp_path / "exome.bundle", "models:/tiny-exome-case@champion"):
+        uri = f"sqlite:///{run.parent / 'mlflow.db'}"
+        done = run_cli(
+            "predict", model, fileset, "--out", "predicted.tsv", "--tracking-uri", uri, cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+        said = " ".join(done.stdout.split())
+        assert "Whether the people are like those of tiny, from whom the model learnt, is not checked" in said
+        assert "on the test people" in said
+        assert "FD" not in said
+        answers.append((tmp_path / "predicted.tsv").read_bytes())
+    assert answers[0] == answers[1]
+    table = pd.read_csv(tmp_path / "predicted.tsv", sep="\t")
+    assert len(table) == 300
+    assert table["probability"].between(0, 1).all()
+    assert table["probability"].nunique() > 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["height"], "has no phenotype 'height'. Name 'case'."),
+        (["case", "--method", "published"], "not kept"),
+    ],
+)
+def test_what_was_not_kept_is_not_exported(run, tmp_path, arguments, says):
+    phenotype, *more = arguments
+    done = run_cli("export", run, phenotype, tmp_path / "x.bundle", *more, cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in " ".join(done.stderr.split())
+    assert not (tmp_path / "x.bundle").exists()

@@ -36,10 +36,11 @@ def test_the_compiled_form_is_the_one_held(compiled):
 def test_only_the_evaluation_reads_the_labels_of_the_test_people(compiled):
     pipeline, *_ = yaml.safe_load_all(compiled.read_text())
     assert find_consumers(pipeline, {("comp-split-exome", "tests")}) == {("comp-evaluate-exome", "tests")}
-    # Who is a case goes to the task that parts the people, and after all is done to MLflow, by its hash.
+    # Who is a case goes to the task that parts the people, and after all is done to MLflow, by its hash and count.
     assert find_consumers(pipeline, {("comp-prepare-exome", "phenotypes")}) == {
         ("comp-split-exome", "phenotypes"),
         ("comp-track-exome", "phenotypes"),
+        ("comp-register-exome", "phenotypes"),
     }
 
 
@@ -50,6 +51,7 @@ def test_nothing_that_chooses_reads_scores_of_the_test_people(compiled):
     assert find_consumers(pipeline, {("comp-evaluate-exome", "results")}) == {
         ("comp-write-exome-report", "results"),
         ("comp-track-exome", "results"),
+        ("comp-register-exome", "results"),
     }
 
 

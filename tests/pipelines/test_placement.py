@@ -78,7 +78,10 @@ def test_the_tasks_of_an_exome_are_placed_alike(tmp_path):
     tasks = read_executors(spec)
     on_gpu = {name for name, (container, _) in tasks.items() if "accelerator" in container["resources"]}
     assert on_gpu == {"train-exome-networks"}
-    assert {name for name in tasks if "secretAsEnv" in executors[f"exec-{name}"]} == {"track-exome"}
+    assert {name for name in tasks if "secretAsEnv" in executors[f"exec-{name}"]} == {
+        "track-exome",
+        "register-exome",
+    }
     assert {name for name, (_, task) in tasks.items() if "retryPolicy" not in task} == {"plan-exome-study"}
 
 

@@ -1,6 +1,7 @@
 """A study of an exome: its folds, what each protocol sees, its optimism where nothing can be predicted."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from genotransfer.evaluation import best_accuracy
 from genotransfer.exome import ExomeSettings, compare_genotypes, control_exome, preselect
 from genotransfer.exome_cnn import folds as folds_module
 from genotransfer.exome_cnn import published
+from genotransfer.exome_cnn.bundle import export_exome_bundle
 from genotransfer.exome_cnn.ceilings import find_ceiling, find_heritability
 from genotransfer.exome_cnn.choice import choose_configurations
 from genotransfer.exome_cnn.configurations import list_configurations
@@ -25,7 +27,9 @@ from genotransfer.exome_cnn.report import write_report
 from genotransfer.exome_cnn.settings import ExomeCnnStudy, ExomeFiles, People, Sweep
 from genotransfer.exome_cnn.tables import lay_out_table_1, lay_out_table_2
 from genotransfer.intervals import measure_auc
+from genotransfer.models.networks import build_network
 from genotransfer.models.standardise import Standardiser
+from genotransfer.models.store import NetworkPredictor, load_predictor, save_predictor
 from genotransfer.study_files import load_settings
 from pipelines.kinds import STUDIES
 from tests.exome_cnn_support import Laid, make_study
@@ -200,6 +204,85 @@ def test_the_same_study_is_trained_to_the_same_bytes(finished):
     pd.testing.assert_frame_equal(
         first.drop(columns="seconds"), second.drop(columns="seconds"), check_exact=True
     )
+
+
+def test_the_chosen_network_of_each_fold_is_kept_and_predicts_as_it_did(finished, tmp_path):
+    """What is saved gives each test person the very score the study was judged by."""
+    laid, _ = finished
+    genotypes = open_exome(laid.folder / "genotypes")
+    predictions = laid.read("results/predictions.parquet").query("protocol == 'honest'")
+    kept = sorted((laid.folder / "networks/models").iterdir())
+    assert [one.name for one in kept] == ["1", "2"]
+    for fold in read_folds(laid.folder / "folds", ["honest"]):
+        predictor = load_predictor(laid.folder / "networks/models" / fold.name)
+        assert list(predictor.variants["id"]) == list(fold.variants["id"])
+        mine = predictions[predictions["fold"] == fold.name]
+        view = genotypes.select(
+            samples=genotypes.locate_samples(mine["iid"]),
+            variants=genotypes.locate_variants(predictor.variants["id"]),
+        )
+        np.testing.assert_allclose(predictor.score(view.read()), mine["score"], rtol=0, atol=1e-6)
+
+
+def export(laid, folder):
+    return export_exome_bundle(
+        folder,
+        laid.study,
+        selection_folder=laid.folder / "selection",
+        networks={"dense": str(laid.folder / "networks")},
+        results_folder=laid.folder / "results",
+        genotypes_folder=laid.folder / "genotypes",
+        phenotypes_folder=laid.folder / "phenotypes",
+        folds_folder=laid.folder / "folds",
+    )
+
+
+def test_a_bundle_averages_the_folds_and_says_what_the_test_people_showed(finished, tmp_path):
+    laid, results = finished
+    bundle = export(laid, tmp_path / "bundle")
+    facts, genotypes = bundle.facts, open_exome(laid.folder / "genotypes")
+    assert (facts.source, facts.target, facts.phenotype, facts.tested_on) == (
+        "", "exome", "case", "the test people"
+    )  # fmt: skip
+    assert (facts.n_source, facts.n_target, facts.n_target_cases) == (0, 300, 130)
+    whole = results.query("protocol == 'honest' and fold == 'all'").iloc[0]
+    assert (facts.final.n, facts.final.accuracy, facts.final.auc_low) == (
+        300, whole["accuracy"], whole["auc_low"]
+    )  # fmt: skip
+    assert facts.final.sha256 == genotypes.hash_contents()
+    view = genotypes.select(variants=genotypes.locate_variants(bundle.variants["id"]))
+    dosages = view.read()
+    called = np.where(dosages < 0, np.nan, dosages).astype(np.float64)
+    np.testing.assert_allclose(bundle.variants["frequency"], np.nanmean(called, axis=0) / 2)
+    odds = []
+    for fold in ("1", "2"):
+        predictor = load_predictor(laid.folder / "networks/models" / fold)
+        places = genotypes.locate_variants(predictor.variants["id"])
+        score = predictor.score(genotypes.select(variants=places).read())
+        odds.append(np.log(score / (1 - score)))
+    np.testing.assert_allclose(bundle.score(dosages), 1 / (1 + np.exp(-np.mean(odds, axis=0))), atol=1e-6)
+
+
+def test_a_network_that_was_not_kept_is_told(finished, tmp_path):
+    laid, _ = finished
+    bare = Laid(laid.study, tmp_path / "bare")
+    shutil.copytree(laid.folder, bare.folder)
+    shutil.rmtree(bare.folder / "networks/models/2")
+    with pytest.raises(StudyError, match=r"kept no network in .*models/2"):
+        export(bare, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_network_on_weighted_inputs_is_saved_with_its_weights(tmp_path):
+    """Weights divide deviations, which then need not be those of copies of an allele."""
+    scale = Standardiser(np.array([0.1, 1.0]), np.array([0.3, 0.7]) / np.array([0.001, 500]))
+    variants = pd.DataFrame({"id": ["a", "b"], "counted": ["A", "C"], "other": ["G", "T"]})
+    model = build_network("ann_1", 2, seed=1)
+    save_predictor(tmp_path / "kept", NetworkPredictor(variants, scale, "ann_1", None, model))
+    loaded = load_predictor(tmp_path / "kept")
+    dosages = np.array([[0, 2], [1, -1]], dtype=np.int8)
+    due = NetworkPredictor(variants, scale, "ann_1", None, model).score(dosages)
+    np.testing.assert_array_equal(loaded.score(dosages), due)
 
 
 def test_the_report_says_what_was_measured(finished, tmp_path):

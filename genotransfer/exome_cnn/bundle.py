@@ -1,0 +1,146 @@
+"""The networks of an exome's study as a bundle, which `genotransfer predict` takes anywhere.
+
+Of each fold the network that the honest protocol chose; their log odds are averaged. What the bundle says
+of itself was measured on the test people, each predicted by the network of the fold that set them apart:
+of the average it is a cautious measure.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64
+
+from genotransfer.counts import count_alleles, count_genotypes
+from genotransfer.errors import StudyError
+from genotransfer.exome_cnn.choice import CHOSEN
+from genotransfer.exome_cnn.evaluation import ALL_FOLDS, PREDICTIONS, RESULTS
+from genotransfer.exome_cnn.folds import read_folds
+from genotransfer.exome_cnn.preparing import open_exome, read_labels
+from genotransfer.exome_cnn.protocols import HONEST, TRAINING, VALIDATION
+from genotransfer.exome_cnn.settings import ExomeCnnStudy, ExomeFiles
+from genotransfer.exome_cnn.training import MODELS
+from genotransfer.genotypes import Genotypes
+from genotransfer.models.store import check_replaceable
+from genotransfer.prediction.calibration import measure_calibration, tabulate_calibration
+from genotransfer.prediction.facts import (
+    ANCESTRY,
+    CALIBRATION,
+    LEARNERS,
+    MANIFEST,
+    VARIANTS,
+    AncestryFacts,
+    describe_final,
+)
+from genotransfer.prediction.opened import VARIANT_COLUMNS, Bundle
+from genotransfer.prediction.writing import write_bundle
+
+# What the people of a study stand for, where other studies have a population.
+PEOPLE = "exome"
+
+
+def name_phenotype(study: ExomeCnnStudy) -> str:
+    """Return what the study's phenotype is called in the names of models, e.g. ``scz``; ``case`` if simulated."""
+    column = study.exome.column if isinstance(study.exome, ExomeFiles) else "case"
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", column)
+
+
+def export_exome_bundle(
+    folder: str | Path,
+    study: ExomeCnnStudy,
+    *,
+    selection_folder: str | Path,
+    networks: dict[str, str],
+    results_folder: str | Path,
+    genotypes_folder: str | Path,
+    phenotypes_folder: str | Path,
+    folds_folder: str | Path,
+) -> Bundle:
+    """Write what the honest protocol chose as a bundle, whole or not at all, and open it.
+
+    A bundle that is already there is replaced.
+
+    Parameters
+    ----------
+    folder : where the bundle is written.
+    study : the study that chose.
+    selection_folder : from `genotransfer.exome_cnn.choice.choose_networks`.
+    networks : folders that `train_form` wrote, by form.
+    results_folder : from `genotransfer.exome_cnn.evaluation.evaluate_networks`.
+    genotypes_folder, phenotypes_folder : from `genotransfer.exome_cnn.preparing.prepare_exome`.
+    folds_folder : from `genotransfer.exome_cnn.folds.split_exome`.
+
+    Raises
+    ------
+    StudyError
+        A network was not kept.
+    InputError
+        `folder` holds something other than a bundle, or a file cannot be read.
+    """
+    folder = Path(folder)
+    check_replaceable(folder, MANIFEST)
+    chosen = pd.read_parquet(Path(selection_folder) / CHOSEN)
+    chosen = chosen[chosen["protocol"] == HONEST].reset_index(drop=True)
+    keys = zip(chosen["form"].astype(str), chosen["fold"].astype(str), strict=True)
+    saved = [Path(networks[form]) / MODELS / fold for form, fold in keys]
+    for path in saved:
+        if not path.is_dir():
+            raise StudyError(f"The run kept no network in {path}: a later release does. Run the study again.")
+    genotypes, labels = open_exome(genotypes_folder), read_labels(phenotypes_folder)
+    folds = list(read_folds(folds_folder, [HONEST]))
+    iids = pd.concat([fold.take_people(TRAINING, VALIDATION)["iid"] for fold in folds]).drop_duplicates()
+    learners = np.sort(genotypes.locate_samples(iids))
+    ids = pd.concat([fold.variants["id"] for fold in folds]).drop_duplicates()
+    at = np.sort(genotypes.locate_variants(ids))
+    table = _tabulate(genotypes.select(samples=learners, variants=at))
+    results, predictions = (
+        pd.read_parquet(Path(results_folder) / name).query("protocol == @HONEST")
+        for name in (RESULTS, PREDICTIONS)
+    )
+    measured = results[results["fold"] == ALL_FOLDS].iloc[0]
+    truth, scores = predictions["phenotype"].to_numpy(np.int8), predictions["score"].to_numpy(np.float64)
+    return write_bundle(
+        folder,
+        chosen.assign(
+            key=chosen["fold"], method=HONEST, model=chosen["configuration"], weight=1 / len(chosen)
+        ),
+        saved,
+        {
+            VARIANTS: table,
+            CALIBRATION: tabulate_calibration(truth, scores),
+            ANCESTRY: table.iloc[:0],
+            LEARNERS: pd.DataFrame({"print": []}, dtype=str),
+        },
+        study=study.name,
+        phenotype=name_phenotype(study),
+        source="",
+        target=PEOPLE,
+        method=HONEST,
+        build="",
+        n_source=0,
+        n_target=len(learners),
+        n_target_cases=int(labels[learners].sum()),
+        imputation="target mean",
+        final=describe_final(dict(measured), genotypes.hash_contents()),
+        calibration=measure_calibration(truth, scores),
+        ancestry=AncestryFacts(
+            n_variants=0, target_mean=None, target_sd=None, source_mean=None, source_sd=None
+        ),
+    )
+
+
+def _tabulate(people: Genotypes) -> pd.DataFrame:
+    """Return the variants with the frequency of the counted allele, in the columns of a bundle."""
+    table = people.variants.assign(frequency=_measure_frequencies(people), source_frequency=np.nan)
+    return table[VARIANT_COLUMNS]
+
+
+def _measure_frequencies(people: Genotypes) -> Float64[np.ndarray, " n_variants"]:
+    counts = count_alleles(count_genotypes(people)[:, 0]).astype(np.float64)
+    total = counts.sum(axis=1)
+    frequencies = np.full(len(counts), np.nan)
+    np.divide(counts[:, 0], total, out=frequencies, where=total > 0)
+    return frequencies
