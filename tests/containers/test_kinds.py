@@ -28,13 +28,16 @@ COMPARISON = {
         {"name": "score", "kind": "score", "score": "clumping", "selection": {"associated": None}},
     ],
 }
-# What says how long something took, on which day and where.
-TIMED = ("seconds", "cpu_seconds", "cost")
 SAME = {
     "exome-cnn": ("results.csv", "optimism.csv", "curves.parquet", "predictions.parquet", "study.yaml"),
-    "comparison": ("results.csv", "folds.csv", "predictions.parquet", "study.yaml"),
+    "comparison": (
+        "results.csv",
+        "predictions.csv",
+        "tables/pairs.csv",
+        "tables/published.csv",
+        "study.yaml",
+    ),
 }
-TABLES = {"exome-cnn": ("configurations.csv",), "comparison": ()}
 
 
 @pytest.mark.parametrize("study", [EXOME, COMPARISON], ids=lambda study: study["pipeline"])
@@ -50,3 +53,4 @@ def test_results_are_those_of_processes_byte_for_byte(docker_client, tmp_path, s
     processes, containers = folders
     for name in SAME[kind]:
         assert (containers / name).read_bytes() == (processes / name).read_bytes(), name
+    assert (containers / "report.html").stat().st_size > 50_000
