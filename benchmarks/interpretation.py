@@ -5,7 +5,7 @@ genotypes and a phenotype of 5 risk SNPs that explain half of the variance; mode
 from 700 people of the source. A hit is a true risk SNP, or a variant with r2 of .8 or more with one in the
 source. Beside the models stands the association itself: the variant of the smallest p.
 
-    python -m benchmarks.interpretation                        # 40 replicates, 35 s of CPU each
+    python -m benchmarks.interpretation                        # 40 replicates, 100 s of CPU each
     python -m benchmarks.interpretation --replicates 4         # some of them
     python -m benchmarks.interpretation --networks cnn_2d cnn_3d --out runs/bench-cnn --only-networks
 
