@@ -1,4 +1,4 @@
-"""Commands on the registry: `genotransfer models`, `compare` and `rollback`."""
+"""Commands on the registry: `genotransfer models`, `compare`, `rollback` and `promote`."""
 
 from __future__ import annotations
 
@@ -85,7 +85,21 @@ def rollback(
     typer.echo(f"{done.name}: the champion is version {done.now} again; it was version {done.before}.")
 
 
-COMMANDS = (models, compare, rollback)
+def promote(
+    name: ModelName,
+    version: Annotated[str, typer.Argument(help="Version or alias, such as challenger.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the version.")] = "",
+    tracking_uri: TrackingUri = "",
+) -> None:
+    """Make a version the champion by your own word."""
+    from genotransfer.tracking.comparison import promote_version
+
+    done = promote_version(name, version, reason, find_tracking(tracking_uri))
+    was = f"; it was version {done.before}" if done.before else ""
+    typer.echo(f"{done.name}: the champion is version {done.now}{was}.")
+
+
+COMMANDS = (models, compare, rollback, promote)
 
 
 def _interval(row: pd.Series, middle: str, low: str, high: str) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from genotransfer.errors import InputError, StudyError
 from genotransfer.plots.canvas import COLOURS, LINE_COLOUR, NOTE_COLOUR, RISK_COLOUR, save_figure
+from genotransfer.times import name_time
 from genotransfer.tracking.client import connect, find_store
 from genotransfer.tracking.locks import SUFFIX, lock_model
 from genotransfer.tracking.promotion import ROLLED_BACK, move_champion, read_history
@@ -29,7 +30,7 @@ DECIDED = ("decision", "decision_reason", "decided_against")
 
 @dataclass(frozen=True)
 class Rollback:
-    """A champion that was taken back: its version, and that of the one before it."""
+    """A champion that gave way by a person's word: its version, and that of the champion now."""
 
     name: str
     before: str
@@ -149,6 +150,45 @@ def roll_back(name: str, version: str = "", tracking_uri: str = "") -> Rollback:
             check()
             move_champion(client, name, to, f"Rolled back from version {before}.")
             client.set_model_version_tag(name, before, ROLLED_BACK, "true")
+    return Rollback(name, before, to)
+
+
+def promote_version(name: str, version: str, reason: str = "", tracking_uri: str = "") -> Rollback:
+    """Make a version the champion because a person says so.
+
+    Parameters
+    ----------
+    name : of the registered model.
+    version : or an alias, e.g. ``challenger``.
+    reason : why; it stands in the version's tags and in the model's history.
+    tracking_uri : of the MLflow store; MLFLOW_TRACKING_URI's when empty.
+
+    Returns
+    -------
+    The versions before, empty where there was no champion, and now.
+
+    Raises
+    ------
+    InputError
+        There is no such model or version.
+    StudyError
+        It is the champion already.
+    """
+    told = f"By a person: {reason}" if reason else "By a person."
+    with connect(find_store(tracking_uri)) as client:
+        _require_model(client, name)
+        with lock_model(client, name) as check:
+            champion = find_alias(client, name, CHAMPION)
+            before = "" if champion is None else str(champion.version)
+            to = str(_find_version(client, name, version).version)
+            if to == before:
+                raise StudyError(f"Version {to} of {name} is the champion already.")
+            check()
+            tags = {"decision": "promoted", "decision_reason": told, "decided_at": name_time()}
+            for key, value in (tags | {"decided_against": before}).items():
+                client.set_model_version_tag(name, to, key, value[:5000])
+            check()
+            move_champion(client, name, to, told)
     return Rollback(name, before, to)
 
 

@@ -46,7 +46,7 @@ def register_exome(
     """Register what the honest protocol chose as challenger; the first version is the champion too.
 
     A later version stays challenger: its test people may be among those who taught the champion, so that
-    no comparison on them would be fair. A person decides, with `genotransfer rollback --to`.
+    no comparison on them would be fair. A person decides, with `genotransfer promote`.
 
     Parameters
     ----------

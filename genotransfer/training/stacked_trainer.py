@@ -105,9 +105,9 @@ class StackedTrainer:
         stack_whole = on_gpu if self._stack_whole is None else self._stack_whole
         budget = choose_memory_budget(settings.memory_gib)
         buckets = self._buckets if compiled else ()
-        prepared = [self._prepare(job, budget) for job in jobs]
+        prepared = [self._prepare(job) for job in jobs]
         for group in group_jobs(prepared, buckets):
-            first = prepared[group[0]]
+            first = self._freeze(prepared[group[0]], budget)
             size = estimate_bytes(first)
             convolutional = find_network(first.job.network).family == CNN
             # Steps of a window are loops, which gain nothing from a stack; nor do convolutions.
@@ -118,32 +118,63 @@ class StackedTrainer:
                 first, settings, stacked=not alone, compiled=compiled and not convolutional
             )
             for positions in split_group(group, 1 if alone else min(budget // size, MOST_IN_STACK)):
-                stack = [prepared[position] for position in positions]
-                self.n_passes += 1
-                if alone and first.features is None and size > budget:
-                    runs = [train_in_blocks(shape, stack[0], settings, budget)]
-                else:
-                    runs = shape.train(stack)
-                for one, run in zip(stack, runs, strict=True):
-                    trained = _finish(one, run, shape.restore_weights(one, run.weights))
-                    if progress is not None:
-                        progress(trained)
-                    yield trained
+                stack = (
+                    first if position == group[0] else self._freeze(prepared[position], budget)
+                    for position in positions
+                )
+                yield from self._train_stack(
+                    list(stack), shape, settings, budget if alone else None, progress
+                )
 
-    def _prepare(self, job: TrainingJob, budget: int) -> Prepared:
+    def _train_stack(
+        self,
+        stack: list[Prepared],
+        shape: Shape,
+        settings: TrainingSettings,
+        budget: int | None,
+        progress: Callable[[TrainedNetwork], Any] | None,
+    ) -> Iterator[TrainedNetwork]:
+        """Yield the networks of one stack.
+
+        Parameters
+        ----------
+        budget : bytes, beyond which the samples of the one network are fed in blocks; None for a stack.
+        """
+        self.n_passes += 1
+        if budget is not None and stack[0].features is None and estimate_bytes(stack[0]) > budget:
+            runs = [train_in_blocks(shape, stack[0], settings, budget)]
+        else:
+            runs = shape.train(stack)
+        for one, run in zip(stack, runs, strict=True):
+            trained = _finish(one, run, shape.restore_weights(one, run.weights))
+            if progress is not None:
+                progress(trained)
+            yield trained
+
+    def _prepare(self, job: TrainingJob) -> Prepared:
         depth = check_job(job)
         weights = job.initial_weights
         if weights is None:
             weights = draw_weights(job.network, job.train.dosages.shape[1], window=job.window, seed=job.seed)
         one = Prepared(job, depth, weights)
-        if one.is_whole or count_feature_bytes(one) > budget:
+        if one.is_whole or find_network(job.network).family == CNN:
             return one
-        return replace(one, features=self._run_frozen(job, weights, depth))
+        return replace(one, features=self._run_first(job, weights))
 
-    def _run_frozen(self, job: TrainingJob, weights: Weights, depth: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return what the first layer puts out, or the highest frozen one of a CNN, on TD and on VD."""
-        if find_network(job.network).family == CNN:
-            return self._run_layer(job, weights, depth + 1)
+    def _freeze(self, one: Prepared, budget: int) -> Prepared:
+        """Return a job with what the highest frozen layer of its CNN puts out, unless that fills the memory.
+
+        Convolutions put out more than they read, so it is done when the job's turn comes, and not for all
+        jobs before the first.
+        """
+        job = one.job
+        convolutional = find_network(job.network).family == CNN
+        if not convolutional or one.is_whole or count_feature_bytes(one) > budget:
+            return one
+        return replace(one, features=self._run_layer(job, one.weights, one.depth + 1))
+
+    def _run_first(self, job: TrainingJob, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the first layer puts out on TD and on VD."""
         # Jobs of one source model at successive depths share their frozen outputs.
         asked = (weights, job.train, job.validation, job.standardiser)
         if self._frozen is None or any(a is not b for a, b in zip(self._frozen[0], asked, strict=True)):

@@ -26,7 +26,13 @@ from genotransfer.phenotypes import read_phenotype_table
 from genotransfer.prediction.bundle import load_bundle
 from genotransfer.randomness import make_generator
 from genotransfer.stages.genotypes import open_population
-from genotransfer.tracking.comparison import compare_versions, draw_comparison, list_models, roll_back
+from genotransfer.tracking.comparison import (
+    compare_versions,
+    draw_comparison,
+    list_models,
+    promote_version,
+    roll_back,
+)
 from genotransfer.tracking.locks import SUFFIX, lock_model
 from genotransfer.tracking.promotion import move_champion, read_history
 from genotransfer.tracking.registry import fetch_bundle
@@ -337,6 +343,18 @@ def check_comparison(store):
     assert "rolled_back" not in store.client.get_model_version(store.name, "2").tags
     with pytest.raises(StudyError, match=r"Version 2 of .* is the champion already"):
         roll_back(store.name, "2", store.uri)
+    # Forwards, by a person's word.
+    done = promote_version(store.name, "challenger", "the clinic's own people", store.uri)
+    assert (done.before, done.now, store.find("champion")) == ("2", "4", "4")
+    tags = store.client.get_model_version(store.name, "4").tags
+    assert (tags["decision"], tags["decided_against"]) == ("promoted", "2")
+    assert tags["decision_reason"] == "By a person: the clinic's own people"
+    assert "rolled_back" not in store.client.get_model_version(store.name, "2").tags
+    with pytest.raises(StudyError, match=r"Version 4 of .* is the champion already"):
+        promote_version(store.name, "4", "", store.uri)
+    with pytest.raises(InputError, match="has no version or alias '9'"):
+        promote_version(store.name, "9", "", store.uri)
+    assert roll_back(store.name, "", store.uri).now == "2"
     with pytest.raises(InputError, match="has no version or alias '9'"):
         roll_back(store.name, "9", store.uri)
 

@@ -1,5 +1,6 @@
 """Convolutional networks: both trainers against ``fit`` of Keras, with its dropout and batch normalisation."""
 
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -82,6 +83,24 @@ def test_both_trainers_are_equal_at_every_depth():
             assert np.allclose(ours.curve, theirs.curve, rtol=1e-4, atol=1e-5)
             for mine, its in zip(ours.weights, theirs.weights, strict=True):
                 assert np.allclose(mine, its, atol=2e-4)
+
+
+def test_frozen_outputs_of_two_jobs_at_most_are_held(monkeypatch):
+    """They take more than the dosages: those of all jobs of a study would fill the memory."""
+    alive, most, run = [], [], StackedTrainer._run_layer
+
+    def watch(*arguments):
+        made = run(*arguments)
+        alive.extend(weakref.ref(one) for one in made)
+        most.append(sum(one() is not None for one in alive))
+        return made
+
+    monkeypatch.setattr(StackedTrainer, "_run_layer", watch)
+    jobs = [make_job("cnn_1d_f4_d6", 2, key=str(number)) for number in range(4)]
+    for _ in StackedTrainer().train_networks(jobs, replace(SETTINGS, epochs=1)):
+        pass
+    assert len(most) == 4
+    assert max(most) == 4
 
 
 def test_masks_follow_the_seed():
