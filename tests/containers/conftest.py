@@ -1,8 +1,6 @@
 """What the tests of containers share: Docker, the images, and the tiny study run in both ways."""
 
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,20 +63,6 @@ def make_place(folder: Path, study: str = TINY) -> Path:
                 one.chmod(one.stat().st_mode | 0o055)
         os.chown(folder / "runs", TASK_USER, TASK_USER)
     return folder
-
-
-def start_in(folder: Path, *arguments: str | Path, **environment: str) -> subprocess.Popen:
-    """Start the command line in a folder, without the caller's MLflow; what it says goes to said.txt."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    with (folder / "said.txt").open("a") as said:
-        return subprocess.Popen(
-            [sys.executable, "-m", "pipelines.cli", *map(str, arguments)],
-            cwd=folder,
-            env=inherited | environment,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-        )
 
 
 def read_all_events(folder: Path) -> list[dict]:

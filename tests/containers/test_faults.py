@@ -13,9 +13,9 @@ import pytest
 from mlflow import MlflowClient
 
 from pipelines.containers import RUN_LABEL
-from tests.containers.conftest import TASK_USER, make_place, read_all_events, start_in
+from tests.containers.conftest import TASK_USER, make_place, read_all_events
 from tests.integration.servers import find_port, serve_mlflow
-from tests.integration.support import TINY, Run, run_cli
+from tests.integration.support import TINY, Run, run_cli, start_cli
 
 pytestmark = [
     pytest.mark.containers,
@@ -105,7 +105,7 @@ def kill_in_turn(
     Returns the folders of the killed tasks' outputs, and the files that were in them.
     """
     learnt, found = learn_times(undisturbed), {}
-    process = start_in(folder, "run", "study.yaml", "--containers")
+    process = start_cli("run", "study.yaml", "--containers", cwd=folder)
     try:
         while True:
             killed = []
@@ -125,7 +125,7 @@ def kill_in_turn(
                 assert any(task.replace("_", " ") in tail for task, _ in killed), said
                 assert "its container ended with status 137: it was killed" in tail
                 assert f"genotransfer resume {run}" in tail
-            process = start_in(folder, "resume", run)
+            process = start_cli("resume", run, cwd=folder)
     finally:
         if process.poll() is None:
             process.terminate()
@@ -225,7 +225,7 @@ def test_mlflow_away_for_a_minute_is_ridden_out(undisturbed, tmp_path):
     store.mkdir()
     due = count_runs(f"sqlite:///{undisturbed.folder.parent / 'mlflow.db'}")
     with serve_at(store, port) as uri:
-        process = start_in(folder, "run", "study.yaml", "--containers", MLFLOW_TRACKING_URI=uri)
+        process = start_cli("run", "study.yaml", "--containers", cwd=folder, MLFLOW_TRACKING_URI=uri)
         while not any(one["task"] == "track_study" for one in read_all_events(folder)):
             assert process.poll() is None, (folder / "said.txt").read_text()
             time.sleep(0.02)

@@ -11,8 +11,8 @@ import pytest
 from mlflow import MlflowClient
 
 from pipelines.containers import RUN_LABEL
-from tests.containers.conftest import TASK_USER, make_place, read_all_events, start_in
-from tests.integration.support import TINY, make_cohorts, run_cli
+from tests.containers.conftest import TASK_USER, make_place, read_all_events
+from tests.integration.support import TINY, make_cohorts, run_cli, start_cli
 from tests.unit.test_retraining import land_cohort
 
 pytestmark = [
@@ -69,7 +69,7 @@ def list_ours(client, folder):
 def test_containers_may_do_no_more_than_their_task(docker_client, tmp_path):
     """Looked at while they run; and a run that somebody stops leaves none of them."""
     folder = make_place(tmp_path)
-    process = start_in(folder, "run", "study.yaml", "--containers")
+    process = start_cli("run", "study.yaml", "--containers", cwd=folder)
     seen = {}
     while len(seen) < 6:
         assert process.poll() is None, (folder / "said.txt").read_text()

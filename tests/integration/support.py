@@ -121,6 +121,20 @@ def run_cli(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess
     )
 
 
+def start_cli(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.Popen[bytes]:
+    """Start the command line as `run_cli` does, in a process group of its own; it speaks to ``said.txt``."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    with (cwd / "said.txt").open("a") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipelines.cli", *map(str, arguments)],
+            cwd=cwd,
+            env=inherited | environment,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+
+
 def tell_where(run: Path) -> str:
     """Return how the message of a run that failed ends."""
     return f"The whole log: {run / 'log.txt'}\nGo on from there with: genotransfer resume {run}"

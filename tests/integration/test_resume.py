@@ -6,7 +6,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -17,7 +16,7 @@ import pytest
 
 from genotransfer.events import read_events
 from tests.integration.servers import serve_mlflow
-from tests.integration.support import TINY, Run, run_cli, share
+from tests.integration.support import TINY, Run, run_cli, share, start_cli
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow.*")  # its use of SQLAlchemy
 SAME = ("results.csv", "leaderboard.parquet", "curves.parquet", "study.yaml")
@@ -49,20 +48,6 @@ class Stopped:
         since = [read_events(path, start)[0] for start in starts]
         counts = [len(one) for one in since] + [0]
         return [one[: count - later] for one, count, later in zip(since, counts, counts[1:], strict=False)]
-
-
-def start_cli(*arguments: str | Path, cwd: Path) -> subprocess.Popen:
-    """Start the command line in a process group of its own, without the caller's MLflow."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    with (cwd / "said.txt").open("a") as said:
-        return subprocess.Popen(
-            [sys.executable, "-m", "pipelines.cli", *map(str, arguments)],
-            cwd=cwd,
-            env=inherited,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-        )
 
 
 def kill_when(process: subprocess.Popen, folder: Path, due: Callable[[list[Event]], bool], why: str) -> Stop:
