@@ -65,7 +65,7 @@ def make_study(asked: argparse.Namespace, heritability: float, seed: int) -> Exo
             "name": "protocols",
             "seed": seed,
             "exome": exome,
-            "people": {"folds": asked.folds},
+            "people": {"folds": asked.folds or None},
             "preselection": {"p": None, "n_variants": asked.kept},
             "sweep": sweep,
             "training": {"epochs": asked.epochs, "patience": 5},
@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--kept", type=int, default=1500, help="variants that preselection keeps")
     parser.add_argument("--causal", type=int, default=100)
     parser.add_argument("--singletons", type=float, default=0.54, help="share of variants seen once")
-    parser.add_argument("--folds", type=int, default=2)
+    parser.add_argument("--folds", type=int, default=2, help="0: one split of 85 to 15")
     parser.add_argument("--forms", nargs="+", default=["2d", "dense"])
     parser.add_argument("--filters", type=int, nargs="+", default=[16])
     parser.add_argument("--batches", type=int, nargs="+", default=[64])
