@@ -81,7 +81,7 @@ def run_study(study: ExomeCnnStudy, folder: Path) -> pd.DataFrame:
     exome = open_exome(genotypes)
     split_exome(study, exome, read_labels(phenotypes), folder / "folds", folder / "tests")
     for form in study.sweep.forms:
-        places = (folder / "folds", folder / f"{form} networks", folder / f"{form} scores")
+        places = [folder / one for one in ("folds", f"{form} networks", f"{form} scores", f"{form} models")]
         train_form(study, form, exome, find_annotation(genotypes), *places)
     choose_networks([folder / f"{form} networks" for form in study.sweep.forms], folder / "selection")
     results = evaluate_networks(

@@ -71,7 +71,7 @@ def compose_exome_cnn(
         planned=planned,
         tracked=tracked,
         selection=selection.outputs["selection"],
-        networks=dsl.Collected(trained["networks"]),
+        models=dsl.Collected(trained["models"]),
         results=results,
         genotypes=genotypes,
         phenotypes=phenotypes,

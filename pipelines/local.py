@@ -30,7 +30,7 @@ from genotransfer.config import Study
 from genotransfer.disk import explain_full_disk, is_full, name_full_disk
 from genotransfer.errors import GenotransferError, InputError, StudyError
 from genotransfer.events import EVENTS_VARIABLE, JOB_VARIABLE, mend_events
-from genotransfer.formats.files import replace_together
+from genotransfer.formats.files import remove_unfinished, replace_together
 from genotransfer.release import hash_code
 from genotransfer.retraining.plan import Landing
 from pipelines.containers import (
@@ -216,6 +216,7 @@ def _carry_out(study: AnyStudy, run: _Run, console: Console | None) -> Path:
     environment = _make_environment(study, runs, run)
     with _hold(run.folder):
         mend_events(run.events)
+        remove_unfinished(run.folder / "artifacts")
         before = run.events.stat().st_size if run.events.exists() else 0
         worker = threading.Thread(target=_execute, args=(study, run, environment), daemon=True)
         worker.start()

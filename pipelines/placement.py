@@ -24,6 +24,8 @@ TRACKING_TASKS = (
     "track-exome",
     "register-exome",
 )
+# It opens the networks that training made.
+LARGE_TASKS = (*TRAINING_TASKS, "register-exome")
 # What it looks at is no input that KFP knows of: what was found before may not be so now.
 LOOKING_TASK = "plan-retraining"
 # They fail by the user's mistakes alone, which no second try mends.
@@ -67,7 +69,7 @@ def place_task(task: dsl.PipelineTask, cluster: Cluster) -> None:
     name = task.component_spec.name
     task.set_container_image(find_image(task.container_spec.image, name, cluster))
     task.set_env_variable(RELEASE_VARIABLE, name_release())
-    requests = cluster.training if name in TRAINING_TASKS else cluster.data
+    requests = cluster.training if name in LARGE_TASKS else cluster.data
     if requests.cpu:
         task.set_cpu_request(requests.cpu)
     if requests.memory:

@@ -60,11 +60,12 @@ def _export_exome(done: RunFolder, phenotype: str, folder: Path, method: str) ->
     from genotransfer.errors import StudyError
     from genotransfer.exome_cnn.bundle import export_exome_bundle, name_phenotype
     from genotransfer.exome_cnn.protocols import HONEST
-    from genotransfer.exome_cnn.settings import ExomeCnnStudy
+    from genotransfer.exome_cnn.settings import ExomeCnnStudy, ExomeFiles
     from genotransfer.study_files import load_settings
 
     study = load_settings(done.path / "study.yaml", ExomeCnnStudy)
-    if phenotype != name_phenotype(study):
+    columns = {study.exome.column} if isinstance(study.exome, ExomeFiles) else set()
+    if phenotype not in {name_phenotype(study), *columns}:
         raise StudyError(
             f"The study {study.name!r} has no phenotype {phenotype!r}. Name {name_phenotype(study)!r}."
         )
@@ -76,7 +77,7 @@ def _export_exome(done: RunFolder, phenotype: str, folder: Path, method: str) ->
         folder,
         study,
         selection_folder=done.find("choose_exome_network", "selection"),
-        networks={facts["form"]: str(path) for path, facts in done.list("train_exome_networks", "networks")},
+        models={facts["part"]: str(path) for path, facts in done.list("train_exome_networks", "models")},
         results_folder=done.find("evaluate_exome", "results"),
         genotypes_folder=done.find("prepare_exome", "genotypes"),
         phenotypes_folder=done.find("prepare_exome", "phenotypes"),
@@ -85,7 +86,7 @@ def _export_exome(done: RunFolder, phenotype: str, folder: Path, method: str) ->
     models = ", ".join(dict.fromkeys(one.model for one in bundle.facts.members))
     n = len(bundle.members)
     folds = f" of {n} folds" if n > 1 else ""
-    typer.echo(f"{folder}: exome_{phenotype}, {models}{folds}, {bundle.n_variants} variants")
+    typer.echo(f"{folder}: exome_{bundle.facts.phenotype}, {models}{folds}, {bundle.n_variants} variants")
 
 
 def predict(

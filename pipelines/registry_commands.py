@@ -45,13 +45,14 @@ def compare(
     tracking_uri: TrackingUri = "",
 ) -> None:
     """Print, and draw, versions of a registered model side by side."""
-    from genotransfer.tracking.comparison import compare_versions, draw_comparison
+    from genotransfer.tracking.comparison import compare_versions, draw_comparison, name_tested
 
     table = compare_versions(name, versions, find_tracking(tracking_uri))
+    who = name_tested(table)
     shown = table.assign(
         accuracy=[_interval(row, "fd_accuracy", "fd_low", "fd_high") for _, row in table.iterrows()],
         AUC=[_interval(row, "fd_auc", "fd_auc_low", "fd_auc_high") for _, row in table.iterrows()],
-        FD=[f"{row.final_sha256[:12]} n {row.fd_n:.0f}" for row in table.itertuples()],
+        **{who: [f"{row.final_sha256[:12]} n {row.fd_n:.0f}" for row in table.itertuples()]},
     )
     columns = [
         "version",
@@ -60,12 +61,16 @@ def compare(
         "study",
         "model",
         "n_variants",
-        "FD",
+        who,
         "accuracy",
         "AUC",
         "decision",
     ]
     _print(shown, columns)
+    if who != "FD":
+        typer.echo(
+            "The people one version was tested on may have taught another: intervals alone compare them."
+        )
     for row in table.itertuples():
         if row.decision_reason:
             typer.echo(f"{row.version}: {row.decision_reason}")

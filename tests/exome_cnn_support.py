@@ -61,7 +61,7 @@ class Laid:
             self.folder / "tests",
         )
 
-    def train(self, form="dense", out="networks", scores="scores"):
+    def train(self, form="dense", out="networks", scores="scores", models="models"):
         genotypes = self.folder / "genotypes"
         return train_form(
             self.study,
@@ -71,6 +71,7 @@ class Laid:
             self.folder / "folds",
             self.folder / out,
             self.folder / scores,
+            self.folder / models,
         )
 
     def finish(self):

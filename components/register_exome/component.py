@@ -12,7 +12,7 @@ def register_exome(
     planned: dsl.Input[dsl.Dataset],
     tracked: dsl.Input[dsl.Artifact],
     selection: dsl.Input[dsl.Dataset],
-    networks: dsl.Input[List[dsl.Dataset]],
+    models: dsl.Input[List[dsl.Model]],
     results: dsl.Input[dsl.Dataset],
     genotypes: dsl.Input[dsl.Dataset],
     phenotypes: dsl.Input[dsl.Dataset],
@@ -25,7 +25,7 @@ def register_exome(
         planned: The study.
         tracked: The ids of the runs.
         selection: The chosen networks.
-        networks: The networks of each form.
+        models: The networks that each form kept.
         results: The results on the test people.
         genotypes: The exome, for its allele frequencies.
         phenotypes: Who is a case.
@@ -36,9 +36,9 @@ def register_exome(
         ExomeFacts,
         ExomeFoldsFacts,
         ExomeLabelsFacts,
-        ExomeNetworksFacts,
         ExomeResultsFacts,
         ExomeSelectionFacts,
+        ModelsFacts,
         RegisteredFacts,
         StudyFacts,
         TrackedFacts,
@@ -61,7 +61,7 @@ def register_exome(
             plan.read_study(planned.path),
             tracked.path,
             selection_folder=selection.path,
-            networks={expect(one, ExomeNetworksFacts).form: one.path for one in networks},
+            models={expect(one, ModelsFacts).part: one.path for one in models},
             results_folder=results.path,
             genotypes_folder=genotypes.path,
             phenotypes_folder=phenotypes.path,

@@ -13,6 +13,7 @@ def train_exome_networks(
     folds: dsl.Input[dsl.Dataset],
     networks: dsl.Output[dsl.Dataset],
     scores: dsl.Output[dsl.Dataset],
+    models: dsl.Output[dsl.Model],
 ) -> None:
     """Train every configuration of one form of network.
 
@@ -23,12 +24,16 @@ def train_exome_networks(
         folds: People and variants of each protocol and fold.
         networks: The leaderboard and the learning curves.
         scores: P(case) of the test people by each network.
+        models: The form's best network of each fold of the honest protocol.
     """
+    from pathlib import Path
+
     from components.artifacts import (
         ExomeFacts,
         ExomeFoldsFacts,
         ExomeNetworksFacts,
         ExomeScoresFacts,
+        ModelsFacts,
         StudyFacts,
         describe,
         expect,
@@ -48,7 +53,9 @@ def train_exome_networks(
             folds.path,
             networks.path,
             scores.path,
+            models.path,
             progress,
         )
         describe(networks, ExomeNetworksFacts(form=form, n_networks=count))
         describe(scores, ExomeScoresFacts(form=form))
+        describe(models, ModelsFacts(part=form, n_models=len(list(Path(models.path).iterdir()))))

@@ -1,12 +1,13 @@
 """The networks of an exome's study as a bundle, which `genotransfer predict` takes anywhere.
 
 Of each fold the network that the honest protocol chose; their log odds are averaged. What the bundle says
-of itself was measured on the test people, each predicted by the network of the fold that set them apart:
-of the average it is a cautious measure.
+of itself was measured on the test people, each predicted by the network of the fold that set them apart.
+That is no measure of how well the average is calibrated, so that a bundle of several folds tells none.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -22,8 +23,8 @@ from genotransfer.exome_cnn.folds import read_folds
 from genotransfer.exome_cnn.preparing import open_exome, read_labels
 from genotransfer.exome_cnn.protocols import HONEST, TRAINING, VALIDATION
 from genotransfer.exome_cnn.settings import ExomeCnnStudy, ExomeFiles
-from genotransfer.exome_cnn.training import MODELS
 from genotransfer.genotypes import Genotypes
+from genotransfer.models.networks import reads_genotypes
 from genotransfer.models.store import check_replaceable
 from genotransfer.prediction.calibration import measure_calibration, tabulate_calibration
 from genotransfer.prediction.facts import (
@@ -33,6 +34,7 @@ from genotransfer.prediction.facts import (
     MANIFEST,
     VARIANTS,
     AncestryFacts,
+    CalibrationFacts,
     describe_final,
 )
 from genotransfer.prediction.opened import VARIANT_COLUMNS, Bundle
@@ -43,9 +45,13 @@ PEOPLE = "exome"
 
 
 def name_phenotype(study: ExomeCnnStudy) -> str:
-    """Return what the study's phenotype is called in the names of models, e.g. ``scz``; ``case`` if simulated."""
+    """Return what the study's phenotype is called in the names of models, e.g. ``scz``; ``case`` if simulated.
+
+    Letters that names of models do not have become ``_``, with digits of a hash to tell columns apart.
+    """
     column = study.exome.column if isinstance(study.exome, ExomeFiles) else "case"
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", column)
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", column)
+    return name if name == column else f"{name}-{hashlib.sha256(column.encode()).hexdigest()[:6]}"
 
 
 def export_exome_bundle(
@@ -53,7 +59,7 @@ def export_exome_bundle(
     study: ExomeCnnStudy,
     *,
     selection_folder: str | Path,
-    networks: dict[str, str],
+    models: dict[str, str],
     results_folder: str | Path,
     genotypes_folder: str | Path,
     phenotypes_folder: str | Path,
@@ -68,7 +74,7 @@ def export_exome_bundle(
     folder : where the bundle is written.
     study : the study that chose.
     selection_folder : from `genotransfer.exome_cnn.choice.choose_networks`.
-    networks : folders that `train_form` wrote, by form.
+    models : folders of kept networks that `train_form` wrote, by form.
     results_folder : from `genotransfer.exome_cnn.evaluation.evaluate_networks`.
     genotypes_folder, phenotypes_folder : from `genotransfer.exome_cnn.preparing.prepare_exome`.
     folds_folder : from `genotransfer.exome_cnn.folds.split_exome`.
@@ -85,10 +91,12 @@ def export_exome_bundle(
     chosen = pd.read_parquet(Path(selection_folder) / CHOSEN)
     chosen = chosen[chosen["protocol"] == HONEST].reset_index(drop=True)
     keys = zip(chosen["form"].astype(str), chosen["fold"].astype(str), strict=True)
-    saved = [Path(networks[form]) / MODELS / fold for form, fold in keys]
+    saved = [Path(models.get(form, "")) / fold for form, fold in keys]
     for path in saved:
         if not path.is_dir():
-            raise StudyError(f"The run kept no network in {path}: a later release does. Run the study again.")
+            raise StudyError(
+                f"The run kept no network of fold {path.name}: earlier releases did not. Run the study again."
+            )
     genotypes, labels = open_exome(genotypes_folder), read_labels(phenotypes_folder)
     folds = list(read_folds(folds_folder, [HONEST]))
     iids = pd.concat([fold.take_people(TRAINING, VALIDATION)["iid"] for fold in folds]).drop_duplicates()
@@ -102,6 +110,10 @@ def export_exome_bundle(
     )
     measured = results[results["fold"] == ALL_FOLDS].iloc[0]
     truth, scores = predictions["phenotype"].to_numpy(np.int8), predictions["score"].to_numpy(np.float64)
+    if len(chosen) > 1:
+        # Of single networks, whose probabilities spread more than those of their average.
+        truth, scores = truth[:0], scores[:0]
+    missing = {"most common genotype" if reads_genotypes(one) else "target mean" for one in chosen["network"]}
     return write_bundle(
         folder,
         chosen.assign(
@@ -123,9 +135,11 @@ def export_exome_bundle(
         n_source=0,
         n_target=len(learners),
         n_target_cases=int(labels[learners].sum()),
-        imputation="target mean",
+        imputation=missing.pop() if len(missing) == 1 else "model mean",
         final=describe_final(dict(measured), genotypes.hash_contents()),
-        calibration=measure_calibration(truth, scores),
+        calibration=measure_calibration(truth, scores)
+        if len(truth)
+        else CalibrationFacts(intercept=None, slope=None, brier=None),
         ancestry=AncestryFacts(
             n_variants=0, target_mean=None, target_sd=None, source_mean=None, source_sd=None
         ),

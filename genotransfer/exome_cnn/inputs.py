@@ -21,6 +21,8 @@ from genotransfer.splits import LabelledSamples
 from genotransfer.storage import localise
 
 COLUMNS_AT_ONCE = 512
+# Inputs are standardised, about 1 each, before they are multiplied.
+LEAST_WEIGHT, MOST_WEIGHT = 1e-4, 1e3
 
 
 def read_people(genotypes: Genotypes, fold: Fold, *roles: str) -> LabelledSamples:
@@ -68,7 +70,7 @@ def read_positive_weights(weights_file: str | Path) -> dict[str, float]:
     InputError
         The file cannot be read.
     StudyError
-        A weight is not above 0.
+        A weight is not above 0, or so far from 1 that a network's inputs would be nothing or all.
     """
     with localise(weights_file) as path:
         weights = read_gene_weights(path)
@@ -77,6 +79,12 @@ def read_positive_weights(weights_file: str | Path) -> dict[str, float]:
         raise StudyError(
             f"The weight of gene {low[0]} in {weights_file} is {weights[low[0]]:g}. Give weights above 0; leave a "
             "gene's variants out of the exome where they are to count for nothing."
+        )
+    far = [gene for gene, weight in weights.items() if not LEAST_WEIGHT <= weight <= MOST_WEIGHT]
+    if far:
+        raise StudyError(
+            f"The weight of gene {far[0]} in {weights_file} is {weights[far[0]]:g}. Give weights from "
+            f"{LEAST_WEIGHT:g} to {MOST_WEIGHT:g}, of P values for example -log10 P."
         )
     return weights
 

@@ -37,7 +37,7 @@ from genotransfer.training.jobs import CURVE_COLUMNS, TrainedNetwork, Trainer, T
 if TYPE_CHECKING:
     import keras
 
-SCORES, CURVES, MODELS = "scores.parquet", "curves.parquet", "models"
+SCORES, CURVES = "scores.parquet", "curves.parquet"
 # Bytes that what one layer puts out for the people scored at once may take.
 MOST_BYTES = 1 << 27
 SHOWN = ("accuracy", "auc", "balanced_accuracy", "sensitivity", "specificity")
@@ -62,6 +62,7 @@ def train_form(
     folds_folder: str | Path,
     out: str | Path,
     scores_folder: str | Path,
+    models_folder: str | Path,
     progress: Progress | None = None,
 ) -> int:
     """Train every configuration of a form on every fold, and write how well each did.
@@ -75,10 +76,11 @@ def train_form(
     folds_folder : from `split_exome`.
     out : folder that gets ``leaderboard.parquet``, a row a configuration and fold (see
         `describe_network`), and ``curves.parquet``: protocol, fold, configuration and `CURVE_COLUMNS`, where
-        ``val_`` is of the people who watch; and ``models/<fold>``, of each fold of the honest protocol the
-        form's best network by `choose_configurations`, as `save_predictor` writes it.
+        ``val_`` is of the people who watch.
     scores_folder : gets ``scores.parquet``: protocol, fold, configuration, iid, score (P(case), 0 to 1) of
         the test people.
+    models_folder : gets a folder for each fold of the honest protocol, by the fold's name: the form's best
+        network there by `choose_configurations`, as `save_predictor` writes it.
     progress : told of each network.
 
     Returns
@@ -91,9 +93,9 @@ def train_form(
     total = len(folds) * len(configurations)
     rows: list[dict[str, object]] = []
     scores, curves = [], []
-    with replace_together(out, scores_folder) as (made, scored_out):
-        made.mkdir()
-        scored_out.mkdir()
+    with replace_together(out, scores_folder, models_folder) as (made, scored_out, kept):
+        for folder in (made, scored_out, kept):
+            folder.mkdir()
         for fold in folds:
             lesson = _prepare(study, configurations[0].network, genotypes, annotation_file, fold)
             people = fold.take_people(TEST)["iid"]
@@ -106,7 +108,7 @@ def train_form(
                 curves.append(trained.curve[CURVE_COLUMNS].assign(**key))
                 best = choose_configurations(pd.DataFrame(rows[first:]))["configuration"].item()
                 if fold.protocol.name == HONEST and best == configuration.name:
-                    _keep(made / MODELS / fold.name, genotypes, fold, lesson.scale, trained)
+                    _keep(kept / fold.name, genotypes, fold, lesson.scale, trained)
                 if progress is not None:
                     progress(
                         len(rows), total, f"{fold.protocol.name}, fold {fold.name}: {configuration.name}"
@@ -122,7 +124,6 @@ def _keep(
     folder: Path, genotypes: Genotypes, fold: Fold, scale: Standardiser, trained: TrainedNetwork
 ) -> None:
     """Save a network with the variants it reads; it takes the place of the one saved before."""
-    folder.parent.mkdir(exist_ok=True)
     at = genotypes.locate_variants(fold.variants["id"])
     variants = genotypes.variants.iloc[at][VARIANT_COLUMNS].reset_index(drop=True)
     save_predictor(folder, NetworkPredictor(variants, scale, trained.network, trained.window, trained.model))

@@ -21,6 +21,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 MOST_LINE = 1 << 28
 # A table held in memory is refused where it is larger than this, and this many times its packed size.
 MOST_UNPACKED, MOST_RATIO = 1 << 27, 200
+# How the folders begin in which `replace_together` writes.
+UNFINISHED = ".writing-"
 
 
 @contextmanager
@@ -72,13 +74,22 @@ def _absent_parents(path: Path) -> list[Path]:
 def _make_folder(parent: Path) -> Path:
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=".writing-", dir=parent))
+        return Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=parent))
     except OSError as error:
         raise InputError(
             f"no file can be written there: {error.strerror}",
             file=parent,
             remedy="Name a folder you may write to",
         ) from error
+
+
+def remove_unfinished(folder: str | Path) -> None:
+    """Remove, at any depth, what `replace_together` was writing when its process was killed.
+
+    Nobody may be writing there.
+    """
+    for one in Path(folder).glob(f"**/{UNFINISHED}*"):
+        shutil.rmtree(one, ignore_errors=True)
 
 
 def require_file(path: str | Path, *, remedy: str = "Check the path") -> Path:

@@ -64,6 +64,11 @@ class Standardiser:
         """
         return cls(np.full(n_variants, COPIES_MEAN), np.ones(n_variants))
 
+    @property
+    def counts_copies(self) -> bool:
+        """Whether it is the scale of networks that read genotypes."""
+        return bool((self.mean == COPIES_MEAN).all())
+
     def transform(
         self, dosages: Int8[np.ndarray, "n_samples n_variants"] | Float32[np.ndarray, "n_samples n_variants"]
     ) -> Float32[np.ndarray, "n_samples n_variants"]:

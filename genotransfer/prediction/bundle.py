@@ -210,12 +210,13 @@ def _read_final(
 
 def _name_imputation(
     predictors: list[Any], fit_on: list[str]
-) -> Literal["target mean", "source mean", "model mean"]:
+) -> Literal["target mean", "source mean", "most common genotype", "model mean"]:
     """Say whose mean a missing dosage counts as: networks stand on the scale of the source."""
-    of_target = {
-        one.kind == "score" or (one.kind == "classical" and learnt == "target")
-        for one, learnt in zip(predictors, fit_on, strict=True)
-    }
-    if len(of_target) > 1:
-        return "model mean"
-    return "target mean" if of_target.pop() else "source mean"
+    named: set[Literal["target mean", "source mean", "most common genotype"]] = set()
+    for one, learnt in zip(predictors, fit_on, strict=True):
+        of_target = one.kind == "score" or (one.kind == "classical" and learnt == "target")
+        if one.standardiser.counts_copies:
+            named.add("most common genotype")
+        else:
+            named.add("target mean" if of_target else "source mean")
+    return named.pop() if len(named) == 1 else "model mean"

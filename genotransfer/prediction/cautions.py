@@ -161,9 +161,17 @@ def describe_model(facts: BundleFacts) -> list[str]:
         f"{share:.0%} are cases ({facts.n_target_cases} of {n} of {facts.target}). Where cases are rarer or "
         "more common it is too high or too low.",
         f"A genotype that is missing counts as the mean of the people the model is scaled to "
-        f"({facts.imputation}).",
+        f"({facts.imputation})."
+        if facts.imputation != "most common genotype"
+        else "A variant that is not in the file counts as its most common genotype, and a genotype that is "
+        "missing as none of the three, as where the model learnt.",
     ]
-    if facts.final is not None:
+    if not facts.source and len(facts.members) > 1:
+        notes.append(
+            f"The model averages the networks of {len(facts.members)} folds. Accuracy and AUC are of the network "
+            "of each fold, on people it did not know; how well the average is calibrated was not measured."
+        )
+    if facts.final is not None and facts.calibration.brier is not None:
         notes.append(
             f"observed is the share of cases, with its 95 % interval, among those of {facts.tested_on} "
             f"({facts.final.n}) who have a like probability."

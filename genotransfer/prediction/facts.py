@@ -38,7 +38,9 @@ class FinalEvaluation(Settings):
 
     n: Count
     n_cases: Count
-    sha256: str = Field(description="of FD's fileset: .bed, .bim and .fam, in this order")
+    sha256: str = Field(
+        description="of FD's fileset, or the whole exome's: .bed, .bim and .fam, in this order"
+    )
     accuracy: float
     accuracy_low: float | None
     accuracy_high: float | None
@@ -86,8 +88,9 @@ class BundleFacts(Settings):
     n_source: Count = Field(description="people of the source that learnt; 0 where statistics stand for them")
     n_target: Size = Field(description="people of the target that learnt")
     n_target_cases: Count = Field(description="cases among them: the share the probabilities are for")
-    imputation: Literal["target mean", "source mean", "model mean"] = Field(
-        description="what a missing dosage counts as; model mean: members differ"
+    imputation: Literal["target mean", "source mean", "most common genotype", "model mean"] = Field(
+        description="what a missing dosage counts as; most common genotype: where the whole variant is absent, "
+        "of a network that reads genotypes; model mean: members differ"
     )
     members: list[BundleMember] = Field(min_length=1)
     final: FinalEvaluation | None

@@ -84,7 +84,9 @@ class Bundle:
         return len(self.variants)
 
     def score(
-        self, dosages: Int8[np.ndarray, "n_samples n_variants"] | Float32[np.ndarray, "n_samples n_variants"]
+        self,
+        dosages: Int8[np.ndarray, "n_samples n_variants"] | Float32[np.ndarray, "n_samples n_variants"],
+        absent: Bool[np.ndarray, " n_variants"] | None = None,
     ) -> Float64[np.ndarray, " n_samples"]:
         """Return each person's probability of being a case.
 
@@ -92,6 +94,8 @@ class Bundle:
         ----------
         dosages : copies of the counted allele of `variants`, in their order, 0 to 2; a missing one is
             -1 or NaN, and counts as the model's mean.
+        absent : variants that nobody has been typed at. A network that reads genotypes knows of a missing
+            one that it is none of the three; of these it is given the most common one.
 
         Raises
         ------
@@ -106,10 +110,19 @@ class Bundle:
         scores = []
         for member in self.members:
             mine = dosages[:, member.columns]
+            if absent is not None and member.predictor.standardiser.counts_copies:
+                gone = absent[member.columns]
+                mine[:, gone] = self._find_common()[member.columns[gone]].astype(mine.dtype)
             swap = member.swapped & (mine >= 0)
             mine = np.where(swap, 2 - mine, mine).astype(dosages.dtype)
             scores.append(member.predictor.score(mine))
         return average_scores(scores, [member.weight for member in self.members])
+
+    def _find_common(self) -> Float64[np.ndarray, " n_variants"]:
+        """Return each variant's most common genotype under Hardy-Weinberg equilibrium, in copies."""
+        q = np.nan_to_num(self.variants["frequency"].to_numpy(dtype=np.float64))
+        shares = np.stack([(1 - q) ** 2, 2 * q * (1 - q), q**2])
+        return np.asarray(shares.argmax(axis=0), dtype=np.float64)
 
     @property
     def effects(self) -> Float64[np.ndarray, " n_variants"] | None:

@@ -196,7 +196,8 @@ def _predict_cohort(bundle: Bundle, cohort: Cohort, match: VariantMatch) -> pd.D
     for start in range(0, n, size):
         dosages = read_matched(cohort, match, slice(start, min(start + size, n)))
         mine = dosages[:, : bundle.n_variants]
-        columns["probability"].append(bundle.score(np.ascontiguousarray(mine)))
+        absent = ~match.found[: bundle.n_variants]
+        columns["probability"].append(bundle.score(np.ascontiguousarray(mine), absent))
         columns["call_rate"].append((mine >= 0).mean(axis=1))
         for first in range(0, len(dosages), ROWS_AT_ONCE):
             some = dosages[first : first + ROWS_AT_ONCE]

@@ -17,4 +17,4 @@ def score_genotypes(bundle: Bundle, people: Genotypes) -> Float64[np.ndarray, " 
     Ambiguous variants are taken as they are named: a study has brought its populations to one strand.
     """
     match = match_model(bundle.variants, people.variants, ambiguous="keep")
-    return bundle.score(read_matched(FilesetCohort(people), match, slice(None)))
+    return bundle.score(read_matched(FilesetCohort(people), match, slice(None)), ~match.found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,5 +60,5 @@ def write_bundle(
             **facts,
         )
         (temporary / MANIFEST).write_text(described.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        load_bundle(temporary)  # what cannot be opened again is not handed out
-    return load_bundle(folder)
+        opened = load_bundle(temporary)  # what cannot be opened again is not handed out
+    return replace(opened, folder=folder)

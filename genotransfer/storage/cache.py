@@ -15,14 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from genotransfer.errors import InputError
-from genotransfer.formats.files import replace_together
+from genotransfer.formats.files import UNFINISHED, replace_together
 from genotransfer.storage.local import lock_folder
 from genotransfer.storage.names import StoredFile, name_last, split_uri
 
 FOLDER_VARIABLE, SIZE_VARIABLE = "GENOTRANSFER_CACHE", "GENOTRANSFER_CACHE_GIB"
 DEFAULT_GIB = 50.0
 REST_S = 24 * 3600.0  # unused for so long before it may be removed
-UNFINISHED = ".writing-*"  # of `replace_together`, left by a process that was killed
 
 
 def find_cache(cache: str | Path | None = None) -> Path:
@@ -42,7 +41,7 @@ def keep_file(file: StoredFile, cache: Path, bring: Callable[[Path], None]) -> P
         if path.is_file() and path.stat().st_size == file.size:
             os.utime(path.parent)
             return path
-        for left in [*entry.glob(UNFINISHED), *entry.glob(f"*/{UNFINISHED}")]:
+        for left in [*entry.glob(f"{UNFINISHED}*"), *entry.glob(f"*/{UNFINISHED}*")]:
             shutil.rmtree(left, ignore_errors=True)
         with replace_together(path) as [part]:
             bring(part)
@@ -65,7 +64,7 @@ def keep_together(files: list[tuple[StoredFile, str, Path]], cache: Path) -> Pat
         if folder.is_dir():
             os.utime(folder)
             return folder
-        for left in entry.glob(UNFINISHED):
+        for left in entry.glob(f"{UNFINISHED}*"):
             shutil.rmtree(left, ignore_errors=True)
         with replace_together(folder) as [part]:
             part.mkdir()

@@ -13,10 +13,10 @@ import pandas as pd
 
 from genotransfer.errors import InputError, StudyError
 from genotransfer.plots.canvas import COLOURS, LINE_COLOUR, NOTE_COLOUR, RISK_COLOUR, save_figure
-from genotransfer.times import name_time
 from genotransfer.tracking.client import connect, find_store
+from genotransfer.tracking.decisions import Decision
 from genotransfer.tracking.locks import SUFFIX, lock_model
-from genotransfer.tracking.promotion import ROLLED_BACK, move_champion, read_history
+from genotransfer.tracking.promotion import ROLLED_BACK, carry_out, move_champion, read_history
 from genotransfer.tracking.registry import CHALLENGER, CHAMPION, find_alias
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 NUMBERS = ("fd_n", "fd_accuracy", "fd_low", "fd_high", "fd_auc", "fd_auc_low", "fd_auc_high", "fd_brier")
-TEXTS = ("study", "method", "model", "n_variants", "n_source", "n_target", "final_sha256")
+TEXTS = ("study", "source", "method", "model", "n_variants", "n_source", "n_target", "final_sha256")
+# How the reason of a rollback begins, in the history of champions.
+BACK = "Rolled back from version "
 DECIDED = ("decision", "decision_reason", "decided_against")
 
 
@@ -84,7 +86,7 @@ def compare_versions(name: str, versions: list[str] | None = None, tracking_uri:
 
     Returns
     -------
-    One row a version, the oldest first: version, aliases, created (UTC), study, method, model,
+    One row a version, the oldest first: version, aliases, created (UTC), study, source, method, model,
     n_variants, n_source, n_target, accuracy and AUC on FD with their intervals, and what was decided.
 
     Raises
@@ -148,7 +150,7 @@ def roll_back(name: str, version: str = "", tracking_uri: str = "") -> Rollback:
             if to == before:
                 raise StudyError(f"Version {to} of {name} is the champion already.")
             check()
-            move_champion(client, name, to, f"Rolled back from version {before}.")
+            move_champion(client, name, to, f"{BACK}{before}.")
             client.set_model_version_tag(name, before, ROLLED_BACK, "true")
     return Rollback(name, before, to)
 
@@ -183,17 +185,18 @@ def promote_version(name: str, version: str, reason: str = "", tracking_uri: str
             to = str(_find_version(client, name, version).version)
             if to == before:
                 raise StudyError(f"Version {to} of {name} is the champion already.")
-            check()
-            tags = {"decision": "promoted", "decision_reason": told, "decided_at": name_time()}
-            for key, value in (tags | {"decided_against": before}).items():
-                client.set_model_version_tag(name, to, key, value[:5000])
-            check()
-            move_champion(client, name, to, told)
+            phenotype = client.get_registered_model(name).tags.get("phenotype", "")
+            carry_out(client, Decision(phenotype, name, to, "promoted", told, before, ""), check)
     return Rollback(name, before, to)
 
 
+def name_tested(table: pd.DataFrame) -> str:
+    """Return what the people are called on whom versions were measured, of `compare_versions`' table."""
+    return "FD" if (table["source"] != "").any() else "test people"
+
+
 def draw_comparison(path: str | Path, name: str, table: pd.DataFrame) -> Path:
-    """Draw accuracy and AUC on FD of versions with their intervals; the champion is ringed.
+    """Draw accuracy and AUC of versions with their intervals; the champion is ringed.
 
     Parameters
     ----------
@@ -207,8 +210,9 @@ def draw_comparison(path: str | Path, name: str, table: pd.DataFrame) -> Path:
     figure = Figure(figsize=(8.4, 1.7 + 0.42 * len(table)), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, sharey=True)
-    _draw_measure(left, table, ("fd_accuracy", "fd_low", "fd_high"), "Accuracy on FD")
-    _draw_measure(right, table, ("fd_auc", "fd_auc_low", "fd_auc_high"), "AUC on FD")
+    who = name_tested(table)
+    _draw_measure(left, table, ("fd_accuracy", "fd_low", "fd_high"), f"Accuracy on {who}")
+    _draw_measure(right, table, ("fd_auc", "fd_auc_low", "fd_auc_high"), f"AUC on {who}")
     labels = [
         f"version {version}" + (f"\n{aliases}" if aliases else "")
         for version, aliases in zip(table["version"].astype(str), table["aliases"].astype(str), strict=True)
@@ -216,7 +220,7 @@ def draw_comparison(path: str | Path, name: str, table: pd.DataFrame) -> Path:
     left.set_yticks(np.arange(len(table)), labels)
     left.set_ylim(len(table) - 0.5, -0.5)
     finals = table["final_sha256"].nunique()
-    note = "" if finals < 2 else " (not all on the same FD)"
+    note = "" if finals < 2 else f" (not all on the same {who})"
     figure.suptitle(f"{name}: mean and 95 % interval{note}", fontsize=11)
     return save_figure(figure, path)
 
@@ -241,12 +245,19 @@ def _draw_measure(axes: Axes, table: pd.DataFrame, columns: tuple[str, str, str]
 
 
 def _find_earlier(client: MlflowClient, name: str, champion: str) -> str:
-    versions = [one["version"] for one in read_history(client, name)]
     # Going back twice goes back two steps: what a rollback wrote is no step forward.
-    before = versions[: versions.index(champion)] if champion in versions else versions
+    steps: list[str] = []
+    for one in read_history(client, name):
+        if one["reason"].startswith(BACK) and one["version"] in steps:
+            while steps[-1] != one["version"]:
+                steps.pop()
+        else:
+            steps.append(one["version"])
+    if steps and steps[-1] == champion:
+        steps.pop()
     earlier = [
         one
-        for one in before
+        for one in steps
         if one != champion and ROLLED_BACK not in client.get_model_version(name, one).tags
     ]
     if not earlier:

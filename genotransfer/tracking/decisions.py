@@ -10,6 +10,7 @@ from genotransfer.final_data import SHORT
 from genotransfer.paired import PairedComparison
 from genotransfer.registry_settings import Registry
 
+FIRST = "The first model: there was no champion to compare it with."
 Outcome = Literal["promoted", "kept", "refused", "off", "held"]
 
 
@@ -24,7 +25,7 @@ class Decision:
         study promotes nothing; ``held``, the version is the champion already.
     reason : in words.
     champion : version of the champion there was; empty where there was none.
-    final_sha256 : of the people it was decided on.
+    final_sha256 : of the people it was decided on; empty where it was on none.
     comparison : challenger less champion; None where they were not compared.
     """
 
@@ -43,8 +44,9 @@ class Decision:
             "decision": self.outcome,
             "decision_reason": self.reason,
             "decided_against": self.champion or "none",
-            "decided_on_final": self.final_sha256,
         }
+        if self.final_sha256:
+            tags["decided_on_final"] = self.final_sha256
         if self.comparison is not None:
             numbers = asdict(self.comparison).items()
             tags |= {f"compared_{name}": f"{value:.6g}" for name, value in numbers if not math.isnan(value)}

@@ -16,14 +16,12 @@ from genotransfer.exome_cnn.protocols import HONEST
 from genotransfer.exome_cnn.settings import ExomeCnnStudy
 from genotransfer.final_data import hash_final
 from genotransfer.formats.files import replace_together
-from genotransfer.times import name_time
 from genotransfer.tracking.client import connect, find_store
+from genotransfer.tracking.decisions import FIRST, Decision
 from genotransfer.tracking.locks import lock_model
-from genotransfer.tracking.promotion import move_champion
+from genotransfer.tracking.promotion import carry_out
 from genotransfer.tracking.pyfunc import BUNDLE
 from genotransfer.tracking.registry import CHAMPION, Registered, find_alias, register_bundle
-
-FIRST = "The first model: there was no champion to compare it with."
 
 
 def name_exome_model(study: ExomeCnnStudy) -> str:
@@ -36,7 +34,7 @@ def register_exome(
     tracked: str | Path,
     *,
     selection_folder: str | Path,
-    networks: dict[str, str],
+    models: dict[str, str],
     results_folder: str | Path,
     genotypes_folder: str | Path,
     phenotypes_folder: str | Path,
@@ -52,7 +50,7 @@ def register_exome(
     ----------
     study : the study; ``registry`` and ``tracking`` say where and as what.
     tracked : the ids of the runs, as `genotransfer.tracking.exome.track_exome` wrote them.
-    selection_folder, networks, results_folder, genotypes_folder, phenotypes_folder, folds_folder : see
+    selection_folder, models, results_folder, genotypes_folder, phenotypes_folder, folds_folder : see
         `export_exome_bundle`.
     registered : where the version is written, JSON: a list of one, or of none where ``registry.enabled`` is
         false.
@@ -74,12 +72,11 @@ def register_exome(
         row = row.rename(lambda key: "model" if key == "configuration" else f"fd_{key}")
         sha256 = hash_final(list(people["iid"]), people["phenotype"].to_numpy(dtype=np.int8))
         with connect(find_store(study.tracking.uri)) as client, tempfile.TemporaryDirectory() as temporary:
-            bundle = Path(temporary) / BUNDLE
-            export_exome_bundle(
-                bundle,
+            bundle = export_exome_bundle(
+                Path(temporary) / BUNDLE,
                 study,
                 selection_folder=selection_folder,
-                networks=networks,
+                models=models,
                 results_folder=results_folder,
                 genotypes_folder=genotypes_folder,
                 phenotypes_folder=phenotypes_folder,
@@ -87,12 +84,11 @@ def register_exome(
             )
             one = register_bundle(client, name, run, bundle, row, sha256)
             with lock_model(client, name) as check:
-                if find_alias(client, name, CHAMPION) is None:
-                    tags = {"decision": "promoted", "decision_reason": FIRST, "decided_at": name_time()}
-                    for key, value in tags.items():
-                        client.set_model_version_tag(name, one.version, key, value)
-                    check()
-                    move_champion(client, name, one.version, FIRST)
+                champion = find_alias(client, name, CHAMPION)
+                before = "" if champion is None else str(champion.version)
+                if before in ("", one.version):
+                    decision = Decision(one.phenotype, name, one.version, "promoted", FIRST, before, "")
+                    carry_out(client, decision, check)
             made.append(one)
     with replace_together(registered) as [path]:
         path.write_text(json.dumps([asdict(one) for one in made], indent=1))

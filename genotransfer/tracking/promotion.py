@@ -24,7 +24,7 @@ from genotransfer.randomness import make_generator
 from genotransfer.stages.genotypes import open_population
 from genotransfer.times import name_time
 from genotransfer.tracking.client import connect, find_uri
-from genotransfer.tracking.decisions import Decision, judge, refuse_reused
+from genotransfer.tracking.decisions import FIRST, Decision, judge, refuse_reused
 from genotransfer.tracking.locks import lock_model
 from genotransfer.tracking.registry import CHAMPION, Registered, fetch_bundle, find_alias, read_registered
 
@@ -78,7 +78,7 @@ def promote_models(
                 people = read_final(results_folder, one.phenotype)
                 with lock_model(client, one.name) as check:
                     decision = _decide(client, uri, study, one, people, open_population(final_genotypes))
-                    _carry_out(client, decision, check)
+                    carry_out(client, decision, check)
                 made.append(decision)
     with replace_together(decisions) as [path]:
         path.write_text(json.dumps([asdict(one) for one in made], indent=1))
@@ -105,12 +105,12 @@ def _decide(
         return replace(undecided, outcome="held", reason="This version is the champion already.")
     if ROLLED_BACK in tags:
         reason = (
-            "A person has taken this version back. genotransfer rollback --to makes it the champion again."
+            "A person has taken this version back. genotransfer rollback --to, or promote, makes it the "
+            "champion again."
         )
         return replace(undecided, reason=reason)
     if champion is None:
-        reason = "The first model: there was no champion to compare it with."
-        return replace(undecided, outcome="promoted", reason=reason)
+        return replace(undecided, outcome="promoted", reason=FIRST)
     used_by = client.get_registered_model(one.name).tags.get(USED + sha256[:SHORT])
     allowed = any(sha256.startswith(named) for named in study.registry.reuse_final)
     if used_by is not None and used_by != one.version and not allowed:
@@ -147,8 +147,16 @@ def _decide(
     return replace(undecided, outcome=outcome, reason=reason, comparison=comparison)
 
 
-def _carry_out(client: MlflowClient, decision: Decision, check: Callable[[], None]) -> None:
-    """Write a decision to the version, and move the alias last; what made a champion one stays written."""
+def carry_out(client: MlflowClient, decision: Decision, check: Callable[[], None]) -> None:
+    """Write a decision to the version, and move the alias last; what made a champion one stays written.
+
+    Where a try ended between the two, the next one mends the history.
+
+    Parameters
+    ----------
+    decision : of which `champion` is the version that is the champion now.
+    check : of the lock that is held, see `genotransfer.tracking.locks.lock_model`.
+    """
     if decision.outcome == "held":
         return
     if decision.outcome == "promoted" and decision.champion == decision.version:
@@ -157,14 +165,18 @@ def _carry_out(client: MlflowClient, decision: Decision, check: Callable[[], Non
             move_champion(client, decision.name, decision.version, decision.reason)
         return
     check()
-    for key, value in (decision.to_tags() | {"decided_at": name_time()}).items():
+    tags = decision.to_tags() | {"decided_at": name_time()}
+    for key in client.get_model_version(decision.name, decision.version).tags:
+        if key not in tags and (key == "decided_on_final" or key.startswith("compared_")):
+            client.delete_model_version_tag(decision.name, decision.version, key)  # of a decision before
+    for key, value in tags.items():
         client.set_model_version_tag(decision.name, decision.version, key, value[:5000])
     found = client.get_model_version(decision.name, decision.version)
     told = (found.description or "").partition("\n\nDecision: ")[0]
     client.update_model_version(
         decision.name, decision.version, f"{told}\n\nDecision: {decision.outcome}. {decision.reason}"
     )
-    if decision.outcome in ("promoted", "kept"):
+    if decision.outcome in ("promoted", "kept") and decision.final_sha256:
         client.set_registered_model_tag(decision.name, USED + decision.final_sha256[:SHORT], decision.version)
     if decision.outcome == "promoted":
         check()

@@ -23,14 +23,13 @@ ALWAYS = ("genotransfer", "mlflow", "numpy", "pandas", "pyarrow", "scipy")
 TENSORFLOW = ("tensorflow", "tensorflow-cpu")
 
 
-def log_bundle(client: MlflowClient, run: str, folder: Path, bundle: Bundle) -> str:
+def log_bundle(client: MlflowClient, run: str, bundle: Bundle) -> str:
     """Log a bundle to a run as a model of its own, ready when every file is in the store.
 
     Parameters
     ----------
     run : id of the run.
-    folder : of the bundle.
-    bundle : what it holds.
+    bundle : what is logged, from its folder.
 
     Returns
     -------
@@ -56,7 +55,7 @@ def log_bundle(client: MlflowClient, run: str, folder: Path, bundle: Bundle) -> 
             mlflow.pyfunc.save_model(
                 place,
                 python_model=str(PYFUNC_CODE),
-                artifacts={BUNDLE: str(folder)},
+                artifacts={BUNDLE: str(bundle.folder)},
                 signature=_sign(example),
                 input_example=example[0],
                 pip_requirements=list_requirements(bundle),

@@ -93,9 +93,8 @@ def register_models(
         with connect(uri) as client, tempfile.TemporaryDirectory() as temporary:
             for _, row in rows.iterrows():
                 phenotype = str(row["phenotype"])
-                bundle = Path(temporary) / phenotype / BUNDLE  # MLflow keeps the name of the folder
-                export_bundle(
-                    bundle,
+                bundle = export_bundle(
+                    Path(temporary) / phenotype / BUNDLE,  # MLflow keeps the name of the folder
                     study,
                     phenotype,
                     selection_folder=selection_folder,
@@ -119,7 +118,7 @@ def read_registered(registered: str | Path) -> list[Registered]:
 
 
 def register_bundle(
-    client: MlflowClient, name: str, run: str, folder: Path, row: pd.Series, final_sha256: str
+    client: MlflowClient, name: str, run: str, bundle: Bundle, row: pd.Series, final_sha256: str
 ) -> Registered:
     """Log a bundle to its run, register it, and make it the challenger; return the version.
 
@@ -127,14 +126,13 @@ def register_bundle(
     ----------
     name : of the registered model, which is made where there is none.
     run : id of the run.
-    folder : of the bundle.
+    bundle : what is registered.
     row : of the results: model, and `MEASURES` with ``fd_`` before them.
     final_sha256 : of the people it was evaluated on, see `genotransfer.final_data`.
     """
     version = _find_version_of(client, name, run)
-    bundle = load_bundle(folder)
     if version is None:
-        model_id = log_bundle(client, run, folder, bundle)
+        model_id = log_bundle(client, run, bundle)
         _make_model(client, name, bundle.facts)
         measures = {f"fd_{key}": f"{row[f'fd_{key}']:.6g}" for key in MEASURES if pd.notna(row[f"fd_{key}"])}
         version = client.create_model_version(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from genotransfer.config import Study
 from genotransfer.final_data import hash_final, read_final
-from genotransfer.prediction.bundle import export_bundle
+from genotransfer.prediction.bundle import export_bundle, load_bundle
 from genotransfer.tracking.decisions import Decision
 from genotransfer.tracking.promotion import promote_models
 from genotransfer.tracking.registry import Registered, name_model, register_bundle, register_models
@@ -135,7 +135,7 @@ class Store:
             self.client,
             name_model(self.study(), PHENOTYPE),
             run or self.start_run(),
-            self.bundles(method),
+            load_bundle(self.bundles(method)),
             self.inputs.row(PHENOTYPE, method),
             self.inputs.final_sha256(PHENOTYPE),
         )

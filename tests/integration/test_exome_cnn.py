@@ -8,11 +8,22 @@ import pandas as pd
 import pytest
 import yaml
 
+from genotransfer.config import Tracking
+from genotransfer.errors import StudyError
 from genotransfer.events import read_events
-from tests.exome_cnn_support import TINY
+from genotransfer.registry_settings import Registration
+from genotransfer.tracking.comparison import promote_version, roll_back
+from genotransfer.tracking.exome_registry import register_exome
+from genotransfer.tracking.promotion import read_history
+from tests.exome_cnn_support import TINY, Laid, make_study
 from tests.integration.support import run_cli, share
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow.*")  # its use of SQLAlchemy
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow.*"),  # its use of SQLAlchemy
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),  # its own
+    # As an error it would cost the signature its output.
+    pytest.mark.filterwarnings("ignore:.*contains integer column:UserWarning"),
+]
 CHANGES = {"exome": TINY["exome"] | {"n_variants": 1500}, "sweep": {"forms": ["dense", "2d"], "filters": [4]}}
 SMALL = {"sweep": CHANGES["sweep"] | {"batch_sizes": [64], "layers": [[8]]}, "training": {"epochs": 3}}
 
@@ -30,6 +41,8 @@ def run(tmp_path_factory):
         assert done.stderr.startswith("Error track exome: MLflow at http://127.0.0.1:9 does not answer")
         [begun] = folder.glob("runs/tiny-*")
         assert (begun / "report.html").is_file()  # though MLflow was not there
+        # As a task leaves it that is killed while it writes.
+        (begun / "artifacts" / "task" / ".writing-abc").mkdir(parents=True)
         resumed = run_cli("resume", begun, cwd=folder)
         assert resumed.returncode == 0, resumed.stderr
         (folder / "said.txt").write_text(resumed.stdout)
@@ -78,6 +91,7 @@ def test_the_resumed_run_does_nothing_again(run):
         ("write_exome_report", ""),
     ]
     assert (run / "pipeline").read_text() == "exome-cnn"
+    assert not list(run.rglob(".writing-*"))
 
 
 def test_mlflow_has_the_study_and_each_protocol(run):
@@ -117,7 +131,13 @@ def test_the_networks_of_the_folds_are_the_registrys_first_champion(run):
     whole = pd.read_csv(run / "results.csv").query("protocol == 'honest' and fold == 'all'").iloc[0]
     assert float(champion.tags["fd_accuracy"]) == pytest.approx(whole["accuracy"], abs=1e-5)
     assert champion.tags["decision"] == "promoted"
+    assert champion.tags["decided_against"] == "none"
     assert "source" not in champion.tags
+    uri = f"sqlite:///{run.parent / 'mlflow.db'}"
+    done = run_cli("compare", "tiny-exome-case", "--tracking-uri", uri, cwd=run)
+    assert done.returncode == 0, done.stderr
+    assert "test people" in done.stdout
+    assert "FD" not in done.stdout
 
 
 def test_the_model_is_carried_away_and_predicts(run, tmp_path):
@@ -156,3 +176,93 @@ def test_what_was_not_kept_is_not_exported(run, tmp_path, arguments, says):
     assert done.returncode == 2
     assert says in " ".join(done.stderr.split())
     assert not (tmp_path / "x.bundle").exists()
+
+
+class Registering:
+    """A trained study, registered in a store of its own as often as is asked."""
+
+    def __init__(self, folder):
+        from mlflow import MlflowClient
+
+        self.laid = Laid(make_study(protocols=["honest"]), folder / "laid").prepare()
+        self.laid.split()
+        self.laid.train()
+        self.laid.finish()
+        self.folder, self.uri = folder, f"sqlite:///{folder / 'mlflow.db'}"
+        self.client = MlflowClient(self.uri)
+        self.experiment = self.client.create_experiment("test", artifact_location=str(folder / "store"))
+
+    def register(self, run=None, **registry):
+        run = run or self.client.create_run(self.experiment).info.run_id
+        (self.folder / "tracked.json").write_text(json.dumps({"honest": run}))
+        study = self.laid.study.model_copy(
+            update={"registry": Registration(**registry), "tracking": Tracking(uri=self.uri)}
+        )
+        names = ("selection", "results", "genotypes", "phenotypes", "folds")
+        made = register_exome(
+            study,
+            self.folder / "tracked.json",
+            **{f"{name}_folder": self.laid.folder / name for name in names},
+            models={"dense": str(self.laid.folder / "models")},
+            registered=self.folder / "registered.json",
+        )
+        assert json.loads((self.folder / "registered.json").read_text()) == [vars(one) for one in made]
+        return run, [one.version for one in made]
+
+    def find(self, alias):
+        return str(self.client.get_model_version_by_alias("tiny-exome-case", alias).version)
+
+
+def test_a_later_study_stays_challenger_until_a_person_says_otherwise(tmp_path):
+    store = Registering(tmp_path)
+    run, versions = store.register()
+    assert versions == ["1"]
+    # As if the task had been killed between the alias and the history: the next try mends it.
+    store.client.delete_registered_model_tag("tiny-exome-case", "champion_history")
+    assert store.register(run) == (run, ["1"])
+    assert [one["version"] for one in read_history(store.client, "tiny-exome-case")] == ["1"]
+    assert store.register()[1] == ["2"]
+    assert (store.find("champion"), store.find("challenger")) == ("1", "2")
+    assert "decision" not in store.client.get_model_version("tiny-exome-case", "2").tags
+    arguments = [
+        "promote",
+        "tiny-exome-case",
+        "challenger",
+        "--reason",
+        "new people",
+        "--tracking-uri",
+        store.uri,
+    ]
+    done = run_cli(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "the champion is version 2; it was version 1." in done.stdout
+    assert store.find("champion") == "2"
+    told = store.client.get_model_version("tiny-exome-case", "2")
+    assert told.tags["decision_reason"] == "By a person: new people"
+    assert told.description.endswith("Decision: promoted. By a person: new people")
+    # A third one after that changes nothing either.
+    assert store.register()[1] == ["3"]
+    assert store.find("champion") == "2"
+    assert store.register(enabled=False)[1] == []
+    assert store.register(prefix="clinic")[1] == ["1"]
+    assert str(store.client.get_model_version_by_alias("clinic-exome-case", "champion").version) == "1"
+
+
+def test_a_way_back_follows_the_champions_there_were(tmp_path):
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    client, name = MlflowClient(uri), "m"
+    client.create_registered_model(name, tags={"phenotype": "case"})
+    for _ in range(3):
+        client.create_model_version(name, source=str(tmp_path))
+    assert promote_version(name, "1", "", uri).before == ""
+    for version in ("2", "3", "2"):
+        promote_version(name, version, "", uri)
+    # Back from 2, which does not return though it was champion before 3 as well.
+    assert [roll_back(name, "", uri).now for _ in range(2)] == ["3", "1"]
+    with pytest.raises(StudyError, match="has had no champion before version 1"):
+        roll_back(name, "", uri)
+    promote_version(name, "3", "it is the better one", uri)
+    assert "rolled_back" not in client.get_model_version(name, "3").tags
+    assert roll_back(name, "", uri).now == "1"

@@ -1,6 +1,7 @@
 """A study of an exome: its folds, what each protocol sees, its optimism where nothing can be predicted."""
 
 import csv
+import re
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from genotransfer.evaluation import best_accuracy
 from genotransfer.exome import ExomeSettings, compare_genotypes, control_exome, preselect
 from genotransfer.exome_cnn import folds as folds_module
 from genotransfer.exome_cnn import published
-from genotransfer.exome_cnn.bundle import export_exome_bundle
+from genotransfer.exome_cnn.bundle import export_exome_bundle, name_phenotype
 from genotransfer.exome_cnn.ceilings import find_ceiling, find_heritability
 from genotransfer.exome_cnn.choice import choose_configurations
 from genotransfer.exome_cnn.configurations import list_configurations
@@ -30,6 +31,8 @@ from genotransfer.intervals import measure_auc
 from genotransfer.models.networks import build_network
 from genotransfer.models.standardise import Standardiser
 from genotransfer.models.store import NetworkPredictor, load_predictor, save_predictor
+from genotransfer.prediction.cautions import describe_model
+from genotransfer.prediction.predict import predict_file
 from genotransfer.study_files import load_settings
 from pipelines.kinds import STUDIES
 from tests.exome_cnn_support import Laid, make_study
@@ -194,10 +197,12 @@ def test_every_configuration_is_measured_in_every_fold(finished):
 
 def test_the_same_study_is_trained_to_the_same_bytes(finished):
     laid, _ = finished
-    laid.train(out="again", scores="scores again")
+    laid.train(out="again", scores="scores again", models="models again")
     for first, second in (
         ("scores/scores.parquet", "scores again/scores.parquet"),
         ("networks/curves.parquet", "again/curves.parquet"),
+        ("models/2/network.keras", "models again/2/network.keras"),
+        ("models/2/predictor.json", "models again/2/predictor.json"),
     ):
         assert (laid.folder / first).read_bytes() == (laid.folder / second).read_bytes(), first
     first, second = (laid.read(f"{name}/leaderboard.parquet") for name in ("networks", "again"))
@@ -211,10 +216,10 @@ def test_the_chosen_network_of_each_fold_is_kept_and_predicts_as_it_did(finished
     laid, _ = finished
     genotypes = open_exome(laid.folder / "genotypes")
     predictions = laid.read("results/predictions.parquet").query("protocol == 'honest'")
-    kept = sorted((laid.folder / "networks/models").iterdir())
+    kept = sorted((laid.folder / "models").iterdir())
     assert [one.name for one in kept] == ["1", "2"]
     for fold in read_folds(laid.folder / "folds", ["honest"]):
-        predictor = load_predictor(laid.folder / "networks/models" / fold.name)
+        predictor = load_predictor(laid.folder / "models" / fold.name)
         assert list(predictor.variants["id"]) == list(fold.variants["id"])
         mine = predictions[predictions["fold"] == fold.name]
         view = genotypes.select(
@@ -224,12 +229,12 @@ def test_the_chosen_network_of_each_fold_is_kept_and_predicts_as_it_did(finished
         np.testing.assert_allclose(predictor.score(view.read()), mine["score"], rtol=0, atol=1e-6)
 
 
-def export(laid, folder):
+def export(laid, folder, form="dense"):
     return export_exome_bundle(
         folder,
         laid.study,
         selection_folder=laid.folder / "selection",
-        networks={"dense": str(laid.folder / "networks")},
+        models={form: str(laid.folder / "models")},
         results_folder=laid.folder / "results",
         genotypes_folder=laid.folder / "genotypes",
         phenotypes_folder=laid.folder / "phenotypes",
@@ -256,19 +261,71 @@ def test_a_bundle_averages_the_folds_and_says_what_the_test_people_showed(finish
     np.testing.assert_allclose(bundle.variants["frequency"], np.nanmean(called, axis=0) / 2)
     odds = []
     for fold in ("1", "2"):
-        predictor = load_predictor(laid.folder / "networks/models" / fold)
+        predictor = load_predictor(laid.folder / "models" / fold)
         places = genotypes.locate_variants(predictor.variants["id"])
         score = predictor.score(genotypes.select(variants=places).read())
         odds.append(np.log(score / (1 - score)))
     np.testing.assert_allclose(bundle.score(dosages), 1 / (1 + np.exp(-np.mean(odds, axis=0))), atol=1e-6)
+    # How single networks are calibrated says nothing of their average.
+    assert len(bundle.calibration) == 0
+    assert facts.calibration.slope is None
+    assert any("averages the networks of 2 folds" in note for note in describe_model(facts))
+
+
+@pytest.fixture(scope="module")
+def read_genotypes(tmp_path_factory):
+    """A study of one split, whose network reads which genotype somebody has."""
+    sweep = {"forms": ["3d"], "filters": [2], "batch_sizes": [64], "layers": [[4]]}
+    study = make_study(people={}, sweep=sweep, training={"epochs": 2}, protocols=["honest"])
+    made = Laid(study, tmp_path_factory.mktemp("exome-3d")).prepare()
+    made.split()
+    made.train("3d")
+    made.finish()
+    return made
+
+
+def test_of_one_split_a_bundle_is_calibrated(read_genotypes, tmp_path):
+    bundle = export(read_genotypes, tmp_path / "bundle", "3d")
+    assert bundle.calibration["n"].sum() == 45  # 15 % of 300
+    assert bundle.facts.calibration.brier is not None
+    assert bundle.facts.n_target == 255
+    assert bundle.facts.imputation == "most common genotype"
+
+
+def test_a_variant_that_is_absent_is_no_missing_genotype(read_genotypes, tmp_path):
+    """Rare variants nobody carries are not in a file: they count as no copy where genotypes are read."""
+    bundle = export(read_genotypes, tmp_path / "bundle", "3d")
+    genotypes = open_exome(read_genotypes.folder / "genotypes")
+    at = genotypes.locate_variants(bundle.variants["id"])
+    present = np.arange(len(at)) % 3 == 0
+    genotypes.select(variants=at[present]).write(tmp_path / "some")
+    predicted = predict_file(bundle, tmp_path / "some", least_match_rate=0.2, ambiguous="keep")
+    dosages = genotypes.select(variants=at).read()
+    assert (bundle.variants["frequency"] < 0.25).all()
+    filled, missing = (np.where(present, dosages, value).astype(np.int8) for value in (0, -1))
+    np.testing.assert_array_equal(predicted.table["probability"], bundle.score(filled))
+    assert not np.allclose(bundle.score(filled), bundle.score(missing), atol=1e-4)
+    assert any("counts as its most common genotype" in note for note in predicted.notes)
+
+
+@pytest.mark.parametrize("column", ["scz", "SCZ diagnosis", "диагноз", "возраст"])
+def test_the_phenotype_of_a_file_names_a_model(column):
+    files = {"genotypes": "a.vcf", "phenotypes": "a.tsv", "column": column}
+    name = name_phenotype(make_study(exome=files))
+    assert re.fullmatch(r"[A-Za-z0-9_.-]+", name)
+    others = {
+        name_phenotype(make_study(exome=files | {"column": one})) for one in ("возраст", "диагноз", "scz")
+    }
+    assert len(others | {name}) == 3 + (column == "SCZ diagnosis")
+    assert (name == "scz") == (column == "scz")
 
 
 def test_a_network_that_was_not_kept_is_told(finished, tmp_path):
     laid, _ = finished
     bare = Laid(laid.study, tmp_path / "bare")
     shutil.copytree(laid.folder, bare.folder)
-    shutil.rmtree(bare.folder / "networks/models/2")
-    with pytest.raises(StudyError, match=r"kept no network in .*models/2"):
+    shutil.rmtree(bare.folder / "models/2")
+    with pytest.raises(StudyError, match="kept no network of fold 2"):
         export(bare, tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
 
@@ -569,6 +626,7 @@ def test_bad_files_are_told_and_nothing_is_written(laid, tmp_path, changes, erro
         (b"\xff\xfe\x00\x01", "weights.tsv: this is no table"),
         (b'gene\tweight\nA\t1\nB\t2\t3\t"4\n', "weights.tsv: this is no table"),
         (b"gene\tweight\nA\t-1\n", "The weight of gene A"),
+        (b"gene\tweight\nA\t8e-9\n", "Give weights from 0.0001 to 1000"),
         (None, "weights.tsv: there is no such file"),
     ],
 )
