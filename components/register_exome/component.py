@@ -57,11 +57,12 @@ def register_exome(
         expect(genotypes, ExomeFacts)
         expect(phenotypes, ExomeLabelsFacts)
         expect(folds, ExomeFoldsFacts)
+        kept = {expect(one, ModelsFacts).part: one.path for one in models}
         made = exome_registry.register_exome(
             plan.read_study(planned.path),
             tracked.path,
             selection_folder=selection.path,
-            models={expect(one, ModelsFacts).part: one.path for one in models},
+            models=kept,
             results_folder=results.path,
             genotypes_folder=genotypes.path,
             phenotypes_folder=phenotypes.path,

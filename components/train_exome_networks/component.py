@@ -26,8 +26,6 @@ def train_exome_networks(
         scores: P(case) of the test people by each network.
         models: The form's best network of each fold of the honest protocol.
     """
-    from pathlib import Path
-
     from components.artifacts import (
         ExomeFacts,
         ExomeFoldsFacts,
@@ -44,7 +42,7 @@ def train_exome_networks(
     with report_task("train_exome_networks", form) as progress:
         expect(planned, StudyFacts)
         expect(genotypes, ExomeFacts)
-        expect(folds, ExomeFoldsFacts)
+        parted = expect(folds, ExomeFoldsFacts)
         count = training.train_form(
             plan.read_study(planned.path),
             form,
@@ -58,4 +56,4 @@ def train_exome_networks(
         )
         describe(networks, ExomeNetworksFacts(form=form, n_networks=count))
         describe(scores, ExomeScoresFacts(form=form))
-        describe(models, ModelsFacts(part=form, n_models=len(list(Path(models.path).iterdir()))))
+        describe(models, ModelsFacts(part=form, n_models=parted.n_folds))

@@ -79,6 +79,7 @@ def test_artifacts_of_another_kind_are_told(desk):
             folds=desk["phenotypes"],
             networks=desk.new("networks"),
             scores=desk.new("scores"),
+            models=desk.new("models", dsl.Model),
         )
     with pytest.raises(StudyError, match="'phenotypes' has n_samples 7 where 80 is due"):
         split_exome.python_func(

@@ -55,6 +55,7 @@ EXOME_FACTS = {
     "tests": {"kind": "exome tests", "n_folds": 2},
     "networks": {"kind": "exome networks", "form": "2d", "n_networks": 1},
     "scores": {"kind": "exome scores", "form": "2d"},
+    "models": {"kind": "models", "part": "2d", "n_models": 1},
     "selection": {"kind": "exome selection", "n_networks": 1},
     "results": {"kind": "exome results", "n_rows": 1},
 }
