@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Int8, Int64
+from jaxtyping import Bool, Float64, Int8, Int64
 
 from genotransfer.genotypes import Genotypes
 
@@ -73,3 +73,12 @@ def find_major_counted(
     """
     counted, other = count_alleles(counts.sum(axis=1)).T
     return np.asarray(counted > other)
+
+
+def find_frequencies(genotypes: Genotypes) -> Float64[np.ndarray, " n_variants"]:
+    """Return the frequency of each variant's counted allele, 0 to 1; NaN where nobody is typed."""
+    counts = count_alleles(count_genotypes(genotypes)[:, 0]).astype(np.float64)
+    total = counts.sum(axis=1)
+    frequencies = np.full(len(counts), np.nan)
+    np.divide(counts[:, 0], total, out=frequencies, where=total > 0)
+    return frequencies

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
 
-from genotransfer.counts import count_alleles, count_genotypes
+from genotransfer.counts import find_frequencies
 from genotransfer.errors import StudyError
 from genotransfer.exome_cnn.choice import CHOSEN
 from genotransfer.exome_cnn.evaluation import ALL_FOLDS, PREDICTIONS, RESULTS
@@ -23,7 +22,6 @@ from genotransfer.exome_cnn.folds import read_folds
 from genotransfer.exome_cnn.preparing import open_exome, read_labels
 from genotransfer.exome_cnn.protocols import HONEST, TRAINING, VALIDATION
 from genotransfer.exome_cnn.settings import ExomeCnnStudy, ExomeFiles
-from genotransfer.genotypes import Genotypes
 from genotransfer.models.networks import reads_genotypes
 from genotransfer.models.store import check_replaceable
 from genotransfer.prediction.calibration import measure_calibration, tabulate_calibration
@@ -103,7 +101,10 @@ def export_exome_bundle(
     learners = np.sort(genotypes.locate_samples(iids))
     ids = pd.concat([fold.variants["id"] for fold in folds]).drop_duplicates()
     at = np.sort(genotypes.locate_variants(ids))
-    table = _tabulate(genotypes.select(samples=learners, variants=at))
+    people = genotypes.select(samples=learners, variants=at)
+    table = people.variants.assign(frequency=find_frequencies(people), source_frequency=np.nan)[
+        VARIANT_COLUMNS
+    ]
     results, predictions = (
         pd.read_parquet(Path(results_folder) / name).query("protocol == @HONEST")
         for name in (RESULTS, PREDICTIONS)
@@ -144,17 +145,3 @@ def export_exome_bundle(
             n_variants=0, target_mean=None, target_sd=None, source_mean=None, source_sd=None
         ),
     )
-
-
-def _tabulate(people: Genotypes) -> pd.DataFrame:
-    """Return the variants with the frequency of the counted allele, in the columns of a bundle."""
-    table = people.variants.assign(frequency=_measure_frequencies(people), source_frequency=np.nan)
-    return table[VARIANT_COLUMNS]
-
-
-def _measure_frequencies(people: Genotypes) -> Float64[np.ndarray, " n_variants"]:
-    counts = count_alleles(count_genotypes(people)[:, 0]).astype(np.float64)
-    total = counts.sum(axis=1)
-    frequencies = np.full(len(counts), np.nan)
-    np.divide(counts[:, 0], total, out=frequencies, where=total > 0)
-    return frequencies

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, Int8, Int64
 
-from genotransfer.counts import count_alleles, count_genotypes
+from genotransfer.counts import find_frequencies
 from genotransfer.genotypes import Genotypes
 from genotransfer.phenotypes import read_phenotype_table
 from genotransfer.stages.genotypes import open_population
@@ -60,8 +60,4 @@ def measure_frequencies(people: People, folder: str) -> Float64[np.ndarray, " n_
     if not people.genotypes.n_samples:
         statistics = open_source(folder, people.genotypes.variants["id"])
         return np.asarray(statistics.variants["frequency"], dtype=np.float64)
-    counts = count_alleles(count_genotypes(people.genotypes)[:, 0]).astype(np.float64)
-    total = counts.sum(axis=1)
-    frequencies = np.full(len(counts), np.nan)
-    np.divide(counts[:, 0], total, out=frequencies, where=total > 0)
-    return frequencies
+    return find_frequencies(people.genotypes)
