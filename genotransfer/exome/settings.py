@@ -24,8 +24,9 @@ class ExomeSettings(Settings):
         A value is of the wrong type or out of range, or a key is unknown.
     """
 
+    # A list stands for a tuple (not strict): that is what a study file has, and what its tasks are handed.
     excluded_samples: tuple[str, ...] = Field(
-        (), description="samples that are left out, before anything is counted"
+        (), strict=False, description="samples that are left out, before anything is counted"
     )
     quality: Annotated[float, Field(ge=0)] | None = Field(
         30.0, description="records are kept with a QUAL above this; a missing QUAL is not. null: no filter"
@@ -45,7 +46,7 @@ class ExomeSettings(Settings):
     )
     split: bool = Field(True, description="split records with several alternatives; without it, drop them")
     excluded_chromosomes: tuple[str, ...] = Field(
-        SEX_CHROMOSOMES, description="chromosomes that are left out, named without chr"
+        SEX_CHROMOSOMES, strict=False, description="chromosomes that are left out, named without chr"
     )
     snps_only: bool = Field(True, description="drop indels and whatever is no change of one base")
 

@@ -14,6 +14,7 @@ from jaxtyping import Int8
 
 from genotransfer.errors import StudyError
 from genotransfer.exome import (
+    ExomeSettings,
     SyntheticExome,
     annotate_variants,
     control_exome,
@@ -179,6 +180,11 @@ def _open_files(files: ExomeFiles, prefix: Path, folder: Path) -> Genotypes:
         raise StudyError(
             f"exome.genotypes is {files.genotypes!r}. Give a .vcf, .vcf.gz or .bcf, or the prefix of a PLINK "
             "fileset; `genotransfer convert` makes one of other formats."
+        )
+    if files.quality != ExomeSettings():
+        raise StudyError(
+            f"exome.quality is of a VCF or BCF, and {files.genotypes} is a PLINK fileset, which is taken as it "
+            "stands. Leave exome.quality out, and filter the fileset before."
         )
     with localise(files.genotypes, fetch_fileset) as path:
         genotypes = Genotypes.open(path)

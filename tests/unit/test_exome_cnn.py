@@ -1,6 +1,7 @@
 """A study of an exome: its folds, what each protocol sees, its optimism where nothing can be predicted."""
 
 import csv
+import json
 import re
 import shutil
 from pathlib import Path
@@ -22,6 +23,7 @@ from genotransfer.exome_cnn.configurations import list_configurations
 from genotransfer.exome_cnn.evaluation import average_folds
 from genotransfer.exome_cnn.folds import draw_folds, read_folds
 from genotransfer.exome_cnn.inputs import find_weights, fit_scale
+from genotransfer.exome_cnn.plan import plan_study, read_study
 from genotransfer.exome_cnn.preparing import open_exome, prepare_exome, read_facts, read_labels
 from genotransfer.exome_cnn.protocols import PROTOCOLS, TEST, TRAINING, VALIDATION
 from genotransfer.exome_cnn.report import write_report
@@ -35,7 +37,7 @@ from genotransfer.prediction.cautions import describe_model
 from genotransfer.prediction.predict import predict_file
 from genotransfer.study_files import load_settings
 from pipelines.kinds import STUDIES
-from tests.exome_cnn_support import Laid, make_study
+from tests.exome_cnn_support import TINY, Laid, make_study
 from tests.exome_support import write_hard_vcf
 
 DATA = Path(__file__).parents[1] / "data" / "published"
@@ -666,6 +668,23 @@ def test_an_exome_with_genotypes_is_one_in_files():
     assert isinstance(study.exome, ExomeFiles)
     with pytest.raises(ValueError, match=r"files\.phenotypes"):
         make_study(exome={"genotypes": "a.vcf", "column": "c"})
+
+
+def test_a_study_of_files_reaches_its_tasks_as_it_was_written(laid, tmp_path):
+    """What the plan hands on is read again by every task: lists among the settings too."""
+    quality = {"excluded_samples": ["S1", "S2"], "excluded_chromosomes": ["X"]}
+    files = write_cohort(tmp_path, laid) | {"quality": quality}
+    text = json.dumps(TINY | {"exome": files})
+    study = plan_study(text, ["dense"], tmp_path / "planned.json", tmp_path / "summary.md")
+    read = read_study(tmp_path / "planned.json")
+    assert read == study
+    assert read.exome.quality.excluded_samples == ("S1", "S2")
+    assert read.exome.quality.excluded_chromosomes == ("X",)
+    # Of a PLINK fileset nothing is filtered, and nobody is left to believe it was.
+    with pytest.raises(StudyError, match=r"exome\.quality is of a VCF or BCF"):
+        prepare_exome(read, tmp_path / "genotypes", tmp_path / "phenotypes")
+    with pytest.raises(StudyError, match=r"excluded_samples\.0\n  Input should be a valid string"):
+        plan_study(text.replace('"S1"', "1"), ["dense"], tmp_path / "x", tmp_path / "y")
 
 
 def test_weights_of_genes_ask_for_gene_models():
