@@ -106,9 +106,10 @@ def train_form(
                 scored = score_people(trained, lesson.scale, lesson.tested.dosages, configuration.filters)
                 scores.append(pd.DataFrame({**key, "iid": people.to_numpy(), "score": scored}))
                 curves.append(trained.curve[CURVE_COLUMNS].assign(**key))
-                best = choose_configurations(pd.DataFrame(rows[first:]))["configuration"].item()
-                if fold.protocol.name == HONEST and best == configuration.name:
-                    _keep(kept / fold.name, genotypes, fold, lesson.scale, trained)
+                if fold.protocol.name == HONEST:
+                    best = choose_configurations(pd.DataFrame(rows[first:]))["configuration"].item()
+                    if best == configuration.name:
+                        _keep(kept / fold.name, genotypes, fold, lesson.scale, trained)
                 if progress is not None:
                     progress(
                         len(rows), total, f"{fold.protocol.name}, fold {fold.name}: {configuration.name}"

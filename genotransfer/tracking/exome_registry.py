@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +14,12 @@ from genotransfer.exome_cnn.evaluation import ALL_FOLDS, PREDICTIONS, RESULTS
 from genotransfer.exome_cnn.protocols import HONEST
 from genotransfer.exome_cnn.settings import ExomeCnnStudy
 from genotransfer.final_data import hash_final
-from genotransfer.formats.files import replace_together
 from genotransfer.tracking.client import connect, find_store
 from genotransfer.tracking.decisions import FIRST, Decision
 from genotransfer.tracking.locks import lock_model
 from genotransfer.tracking.promotion import carry_out
 from genotransfer.tracking.pyfunc import BUNDLE
-from genotransfer.tracking.registry import CHAMPION, Registered, find_alias, register_bundle
+from genotransfer.tracking.registry import CHAMPION, Registered, find_alias, register_bundle, write_registered
 
 
 def name_exome_model(study: ExomeCnnStudy) -> str:
@@ -90,6 +88,5 @@ def register_exome(
                     decision = Decision(one.phenotype, name, one.version, "promoted", FIRST, before, "")
                     carry_out(client, decision, check)
             made.append(one)
-    with replace_together(registered) as [path]:
-        path.write_text(json.dumps([asdict(one) for one in made], indent=1))
+    write_registered(made, registered)
     return made

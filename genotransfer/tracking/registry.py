@@ -107,13 +107,18 @@ def register_models(
                 final = read_final(results_folder, phenotype)
                 sha256 = hash_final(list(final["IID"]), final["label"].to_numpy())
                 made.append(register_bundle(client, name_model(study, phenotype), run, bundle, row, sha256))
-    with replace_together(registered) as [path]:
-        path.write_text(json.dumps([asdict(one) for one in made], indent=1))
+    write_registered(made, registered)
     return made
 
 
+def write_registered(made: list[Registered], registered: str | Path) -> None:
+    """Write versions for the tasks that come after, JSON."""
+    with replace_together(registered) as [path]:
+        path.write_text(json.dumps([asdict(one) for one in made], indent=1))
+
+
 def read_registered(registered: str | Path) -> list[Registered]:
-    """Return the versions that `register_models` wrote."""
+    """Return the versions that `write_registered` wrote."""
     return [Registered(**one) for one in json.loads(Path(registered).read_text())]
 
 

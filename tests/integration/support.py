@@ -21,6 +21,7 @@ from genotransfer.genotypes import Genotypes
 from genotransfer.study_files import parse_study
 from tests.genotype_support import make_samples, make_variants
 
+CLI = (sys.executable, "-m", "pipelines.cli")
 METHODS = [
     "none",
     "snp_transfer",
@@ -108,13 +109,17 @@ def share(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Non
     return folder
 
 
+def inherit() -> dict[str, str]:
+    """Return the environment without the caller's MLflow."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+
+
 def run_cli(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command line as a process of its own, in a folder, without the caller's MLflow."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     return subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", *map(str, arguments)],
+        [*CLI, *map(str, arguments)],
         cwd=cwd,
-        env=inherited | environment,
+        env=inherit() | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -123,12 +128,11 @@ def run_cli(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess
 
 def start_cli(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.Popen[bytes]:
     """Start the command line as `run_cli` does, in a process group of its own; it speaks to ``said.txt``."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     with (cwd / "said.txt").open("a") as said:
         return subprocess.Popen(
-            [sys.executable, "-m", "pipelines.cli", *map(str, arguments)],
+            [*CLI, *map(str, arguments)],
             cwd=cwd,
-            env=inherited | environment,
+            env=inherit() | environment,
             stdout=said,
             stderr=said,
             start_new_session=True,
